@@ -1,0 +1,25 @@
+"""The only room that knows which framework is running.
+
+Everything above takes Keras from here (`from vild.backends import keras`), so
+that the backend is chosen before Keras is first imported, and calls `kernels`:
+the module of the running backend. The three modules hold the same names:
+
+- `weighted_gather(table, indices, weights)`: sums of weighted table rows, the
+  inner loop of the RoI crop.
+- `top_k(values, k)`: the largest of each row, ties in order of position.
+- `greedy_nms(overlaps, items, groups, eligible, limit)`: greedy suppression
+  within groups, in the order given, stopping as soon as `limit` are kept.
+- `compile(function, variables)`: the function compiled for inference.
+"""
+
+import importlib
+
+from vild.backends.selection import select_backend
+
+_name = select_backend()
+
+import keras  # noqa: E402  (only now is the backend decided)
+
+kernels = importlib.import_module(f"vild.backends.{_name}")
+
+__all__ = ["keras", "kernels"]

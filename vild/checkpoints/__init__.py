@@ -1,0 +1,1 @@
+"""Released checkpoints: how to fetch them and read them without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Pictures, masks and datasets in numpy: usable without Keras or a framework."""

@@ -1,0 +1,1 @@
+"""What reads the feature pyramid: RPN, region head, mask head."""

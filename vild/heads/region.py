@@ -1,0 +1,138 @@
+"""Region head: RoI features -> a vector in the teacher's space, and box deltas."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from vild.backends import keras
+from vild.layers import Stack, batch_norm, conv
+from vild.ops.scoring import normalise
+
+ops = keras.ops
+
+CROP_SIZE = 7
+
+
+def region_branch(name: str, channels: int, convs: int, units: Sequence[int]) -> Any:
+    """Convolutions, then fully connected layers, each with batch norm and ReLU.
+
+    Args:
+        name: layer name.
+        channels: of the convolutions.
+        convs: how many.
+        units: widths of the fully connected layers.
+
+    Returns:
+        A layer from (M, 7, 7, C) crops to (M, units[-1]) vectors. Crops are
+        flattened by row, column, channel, as released.
+    """
+    layers: list[Any] = []
+    for i in range(convs):
+        layers += [
+            conv(channels, 3, f"conv_{i}", kernel_initializer=he_fan_out()),
+            batch_norm(f"conv_{i}_norm"),
+            keras.layers.ReLU(name=f"conv_{i}_relu"),
+        ]
+    layers.append(keras.layers.Flatten(data_format="channels_last", name="flatten"))
+    for i, width in enumerate(units):
+        layers += [
+            keras.layers.Dense(width, name=f"dense_{i}"),
+            batch_norm(f"dense_{i}_norm"),
+            keras.layers.ReLU(name=f"dense_{i}_relu"),
+        ]
+    return Stack(layers, name)
+
+
+def he_fan_out() -> Any:
+    """Initialiser of the convolutions in the box and mask heads."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
+
+class RegionHead(keras.layers.Layer):
+    """Text branch, and in the ensemble flavour an image branch beside it.
+
+    The text branch is compared with the words, the image branch imitates the
+    teacher's view of the crop. With one branch, it does both.
+
+    Args:
+        ensemble: whether there is an image branch of its own.
+        dim: dimension of the teacher's space.
+        channels: of the convolutions.
+        convs: convolutions per branch.
+        units: widths of the fully connected layers per branch.
+        name: layer name.
+
+    Source: paper sections 3.2-3.4; released behaviour.
+    """
+
+    def __init__(
+        self,
+        ensemble: bool = True,
+        dim: int = 512,
+        channels: int = 256,
+        convs: int = 4,
+        units: Sequence[int] = (1024, 1024),
+        name: str = "region",
+    ) -> None:
+        super().__init__(name=name)
+        self.dim, self.channels = dim, channels
+        self.text_branch = region_branch("text", channels, convs, units)
+        self.text_projection = keras.layers.Dense(
+            dim, dtype="float32", name="text_projection"
+        )
+        self.deltas = keras.layers.Dense(
+            4,
+            dtype="float32",
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.001),
+            name="deltas",
+        )
+        self.image_branch = self.image_projection = None
+        if ensemble:
+            self.image_branch = region_branch("image", channels, convs, units)
+            self.image_projection = keras.layers.Dense(
+                dim, dtype="float32", name="image_projection"
+            )
+        self.background = None
+
+    def build(self, shape: Any) -> None:
+        """Builds the branches on crops of shape (M, 7, 7, C)."""
+        crops = (None, CROP_SIZE, CROP_SIZE, shape[-1])
+        hidden = self.text_branch.compute_output_shape(crops)
+        self.text_branch.build(crops)
+        self.text_projection.build(hidden)
+        self.deltas.build(hidden)
+        if self.image_branch is not None:
+            self.image_branch.build(crops)
+            self.image_projection.build(hidden)
+        # "Nothing that was asked for" has a direction too, and it is learned.
+        self.background = self.add_weight(
+            shape=(self.dim,),
+            initializer=keras.initializers.RandomNormal(stddev=0.01),
+            dtype="float32",
+            name="background",
+        )
+
+    def call(self, crops: Any, training: bool | None = None) -> dict[str, Any]:
+        """Embeds regions.
+
+        Args:
+            crops: (B, N, 7, 7, C) features.
+            training: whether batch norm uses the statistics of the batch.
+
+        Returns:
+            `deltas` (B, N, 4) float32 dy dx dh dw, `text_embeddings` (B, N, dim)
+            float32 unit vectors and, in the ensemble, `image_embeddings` alike.
+        """
+        number = crops.shape[1]
+        flat = ops.reshape(crops, (-1, CROP_SIZE, CROP_SIZE, crops.shape[-1]))
+        hidden = self.text_branch(flat, training=training)
+        result = {
+            "deltas": self.deltas(hidden),
+            "text_embeddings": normalise(self.text_projection(hidden)),
+        }
+        if self.image_branch is not None:
+            hidden = self.image_branch(flat, training=training)
+            result["image_embeddings"] = normalise(self.image_projection(hidden))
+        return {
+            name: ops.reshape(value, (-1, number, value.shape[-1]))
+            for name, value in result.items()
+        }

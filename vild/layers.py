@@ -1,0 +1,98 @@
+"""The building blocks of every part of the model."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from vild.backends import keras
+
+# Released behaviour; not the defaults of any framework.
+BATCH_NORM = {"momentum": 0.997, "epsilon": 1e-4}
+
+
+def conv(filters: int, size: int, name: str, **options: Any) -> Any:
+    """A convolution in NHWC, whatever Keras's configuration file says.
+
+    Args:
+        filters: output channels.
+        size: height and width of the kernel.
+        name: layer name; part of the variable names in a checkpoint.
+        options: further arguments of `keras.layers.Conv2D`.
+
+    Returns:
+        The layer.
+    """
+    options = {"padding": "same", "data_format": "channels_last", **options}
+    return keras.layers.Conv2D(filters, size, name=name, **options)
+
+
+def batch_norm(name: str) -> Any:
+    """A batch normalisation with the released momentum and epsilon.
+
+    Args:
+        name: layer name; part of the variable names in a checkpoint.
+
+    Returns:
+        The layer.
+    """
+    return keras.layers.BatchNormalization(axis=-1, name=name, **BATCH_NORM)
+
+
+@contextlib.contextmanager
+def default_policy(policy: Any) -> Iterator[None]:
+    """Gives layers made inside the block this dtype policy.
+
+    Args:
+        policy: a Keras dtype policy or its name.
+
+    Yields:
+        Nothing.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+class Stack(keras.layers.Layer):
+    """Layers applied one after the other: convolutions or dense, norm, ReLU.
+
+    Args:
+        layers: the layers in order.
+        name: layer name; part of the variable names in a checkpoint.
+    """
+
+    def __init__(self, layers: list[Any], name: str) -> None:
+        super().__init__(name=name)
+        self.layers = layers
+
+    def build(self, shape: Any) -> None:
+        """Builds each layer on the output shape of the one before."""
+        for layer in self.layers:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        """Applies the layers.
+
+        Args:
+            x: what the first layer takes.
+            training: whether batch norm uses the statistics of the batch.
+
+        Returns:
+            What the last layer gives.
+        """
+        for layer in self.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                x = layer(x, training=training)
+            else:
+                x = layer(x)
+        return x
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """The shape after the last layer."""
+        for layer in self.layers:
+            shape = layer.compute_output_shape(shape)
+        return shape

@@ -1,0 +1,44 @@
+"""`vild.detect`: everything in one call."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+from vild.data.images import ImageLike
+from vild.detector import Detector
+from vild.pretrained import load_pretrained
+from vild.settings import Overrides
+from vild.vocabulary import ClassName, Vocabulary
+
+DEFAULT_MODEL = "r50-ensemble"
+
+
+def detect(
+    image: ImageLike | Sequence[ImageLike],
+    classes: Sequence[ClassName] | Vocabulary | None = None,
+    model: str | Detector = DEFAULT_MODEL,
+    **settings: Unpack[Overrides],
+) -> Any:
+    """Finds what the words name in a photo.
+
+    Args:
+        image: a path, a PIL image or an (H, W, 3) uint8 RGB array; or a list.
+        classes: names, lists of synonyms, or a `Vocabulary`; None for the
+            model's own classes.
+        model: a preset, a detector directory, or a `Detector`. One named by a
+            string is loaded once and kept.
+        **settings: see `vild.settings.Settings`.
+
+    Returns:
+        `Detections`, or a list of them for a list of photos.
+
+    Example:
+        >>> vild.detect("street.jpg", ["bicycle"], model="r50-ensemble").table()
+    """
+    detector = _load(model) if isinstance(model, str) else model
+    return detector.detect(image, classes, **settings)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(model: str) -> Detector:
+    return load_pretrained(model)

@@ -1,0 +1,1 @@
+"""Pure functions of the detector: boxes, anchors, RoI crop, suppression, scores."""

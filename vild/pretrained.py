@@ -1,0 +1,156 @@
+"""`load_pretrained`: a preset, a directory or a released checkpoint -> Detector."""
+
+import datetime
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from vild.checkpoints import released
+from vild.checkpoints.download import cache_dir, fetch, unpack
+from vild.data.lvis import lvis_categories
+from vild.detector import Detector, policy_name
+from vild.errors import CheckpointError, InputError
+from vild.model import ViLD
+from vild.presets import PRESETS, RELEASED_TEACHER, Preset
+from vild.saving import is_detector, load_detector
+from vild.settings import ModelOverrides, Settings
+from vild.vocabulary import Vocabulary
+
+
+def load_pretrained(
+    name: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str] | None = None,
+    **settings: Unpack[ModelOverrides],
+) -> Detector:
+    """Loads a detector.
+
+    A released preset is downloaded when first asked for, converted once and
+    kept in the cache folder (`VILD_CACHE`, by default the platform's). The
+    environment variable `VILD_WEIGHTS_URL` names a mirror.
+
+    Args:
+        name: a preset (see `vild.list_models`) or a detector directory.
+        checkpoint: a released TF1 checkpoint for the preset, which is then not
+            downloaded: its prefix (`.../model.ckpt-180000`), its `.index` file
+            or the folder that holds it.
+        **settings: defaults of the detector; see `vild.settings.Settings`.
+
+    Returns:
+        The detector, on the running Keras backend.
+
+    Raises:
+        InputError: for an unknown name or setting.
+        CheckpointError: if the checkpoint is damaged or belongs to another
+            preset.
+        DownloadError: if the archive cannot be fetched.
+
+    Example:
+        >>> detector = vild.load_pretrained("r50-ensemble", image_size=1024)
+    """
+    Settings().replace(settings)
+    text = os.fspath(name)
+    if text.startswith("hf://"):
+        raise InputError(
+            f"{text}: loading from the Hugging Face hub is not supported yet; "
+            "download the detector directory and pass its path."
+        )
+    preset = PRESETS.get(text)
+    if preset is None:
+        directory = Path(text)
+        if not directory.is_dir():
+            raise InputError(
+                f"There is neither a preset nor a detector directory {text!r}: the "
+                f"presets are {', '.join(PRESETS)}."
+            )
+        if checkpoint is not None:
+            raise InputError(
+                "checkpoint= goes with a preset, which says what it is a checkpoint "
+                f"of; received the directory {text!r}."
+            )
+        return load_detector(directory, **settings)
+    if checkpoint is not None:
+        return _from_checkpoint(preset, checkpoint, {}, **settings)
+    cached = cache_dir() / "detectors" / preset.name
+    if not is_detector(cached):
+        _download(preset, cached)
+    return load_detector(cached, **settings)
+
+
+def _download(preset: Preset, directory: Path) -> None:
+    """Fetches, unpacks and converts a released checkpoint."""
+    downloads = cache_dir() / "downloads"
+    downloads.mkdir(parents=True, exist_ok=True)
+    archive = downloads / preset.archive
+    digest = fetch(preset.url, archive)
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    provenance = {"url": preset.url, "sha256": digest, "downloaded": today}
+    try:
+        with tempfile.TemporaryDirectory(dir=downloads) as folder:
+            content = Path(folder) / "content"
+            unpack(archive, content)
+            detector = _from_checkpoint(preset, _find(content), provenance)
+        detector.save(directory)
+    finally:
+        # Kept, a bad archive would be taken for a good one the next time.
+        archive.unlink(missing_ok=True)
+
+
+def _find(content: Path) -> Path:
+    """The folder inside an unpacked archive that holds the checkpoint."""
+    found = sorted({index.parent for index in content.rglob("*.index")})
+    if len(found) != 1:
+        raise CheckpointError(
+            f"The archive should hold one checkpoint, found {len(found)}: it is not "
+            "a released ViLD archive."
+        )
+    return found[0]
+
+
+def _from_checkpoint(
+    preset: Preset, path: Any, provenance: dict[str, Any], **settings: Any
+) -> Detector:
+    """Builds a preset's model with the weights of a released checkpoint."""
+    arrays = released.read_released(path, ensemble=preset.ensemble, depth=preset.depth)
+    matrix = arrays.pop(released.TEXT_MATRIX)
+    dtype = settings.get("dtype", "float32")
+    model = ViLD(preset.depth, ensemble=preset.ensemble, dtype=policy_name(dtype))
+    names = released.released_names(
+        [variable.path for variable in model.variables], preset.depth
+    )
+    shapes = {names[v.path]: tuple(v.shape) for v in model.variables}
+    matched = released.match_variables(arrays, shapes, path)
+    for variable in model.variables:
+        variable.assign(matched[names[variable.path]])
+    return Detector(
+        model,
+        _lvis_vocabulary(matrix, model.config["dim"], path),
+        teacher=RELEASED_TEACHER,
+        provenance={"preset": preset.name, "checkpoint": Path(path).name, **provenance},
+        **{**preset.settings, **settings},
+    )
+
+
+def _lvis_vocabulary(matrix: np.ndarray, dim: int, source: Any) -> Vocabulary:
+    """The words that come with a checkpoint: its fixed text matrix."""
+    if matrix.ndim != 2 or matrix.shape[0] != dim:
+        raise CheckpointError(
+            f"{source}: the variable {released.TEXT_MATRIX!r} has shape "
+            f"{matrix.shape}, expected ({dim}, number of classes)."
+        )
+    categories = lvis_categories()
+    if matrix.shape[1] == len(categories):
+        names = [[c.name, *(s for s in c.synonyms if s != c.name)] for c in categories]
+        return Vocabulary(names, matrix.T, [c.base for c in categories])
+    warnings.warn(
+        f"{source} has vectors for {matrix.shape[1]} classes, not for the "
+        f"{len(categories)} of LVIS v1: they are named 'class 1', 'class 2', ... and "
+        "taken for base classes.",
+        stacklevel=4,
+    )
+    return Vocabulary(
+        [f"class {i + 1}" for i in range(matrix.shape[1])], matrix.T, base=True
+    )

@@ -1,0 +1,372 @@
+"""A vocabulary: names and their rows in the teacher's space."""
+
+import difflib
+import json
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vild.errors import CheckpointError, InputError
+from vild.files import replacing
+
+# What a class may be asked as: a name, or names for the same thing.
+ClassName = str | Sequence[str]
+
+
+def plain(name: str) -> str:
+    """A name as it is compared: without case, spaces and underscores.
+
+    Args:
+        name: any spelling.
+
+    Returns:
+        The key of that name.
+
+    Example:
+        >>> plain("Traffic light") == plain("traffic_light")
+        True
+    """
+    return "".join(name.split()).replace("_", "").casefold()
+
+
+class Vocabulary:
+    """Names, and for each a vector that regions are compared with.
+
+    Args:
+        names: K names; a list in place of a name is a set of synonyms, of which
+            the first is shown.
+        embeddings: (K, D) rows in the teacher's space, any length above 0.
+        base: (K,) bools, which classes the detector was trained on; True for
+            all of them (what the released export computes); None: the detector
+            decides by the names.
+
+    Attributes:
+        names: list of K strings.
+        synonyms: list of K lists, each with its name first.
+        embeddings: (K, D) float32 unit rows, read-only.
+        base: (K,) bool or None.
+
+    Raises:
+        InputError: for no names, names that are empty, duplicate or no strings,
+            arrays of another shape or rows without a direction.
+
+    Example:
+        >>> words = Vocabulary(["cat", ["sofa", "couch"]], np.eye(2, 512))
+        >>> words.names
+        ['cat', 'sofa']
+    """
+
+    def __init__(
+        self,
+        names: Sequence[ClassName],
+        embeddings: Any,
+        base: Any = None,
+    ) -> None:
+        self.synonyms = check_classes(names)
+        self.names = [group[0] for group in self.synonyms]
+        rows = _check_rows(embeddings, len(self.names))
+        norms = np.linalg.norm(rows.astype("float64"), axis=1, keepdims=True)
+        if not (norms > 1e-8).all():
+            bad = int(np.argmin(norms))
+            raise InputError(
+                f"The embedding of {self.names[bad]!r} is all zeros: every class "
+                "needs a direction in the teacher's space."
+            )
+        self.embeddings = (rows / norms).astype("float32")
+        self.embeddings.flags.writeable = False
+        self.base = _check_base(base, len(self.names))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self.names[:3]) + (", ..." if len(self) > 3 else "")
+        return f"Vocabulary({len(self)} classes: {shown})"
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the teacher's space."""
+        return self.embeddings.shape[1]
+
+    def with_base(self, base: Any) -> "Vocabulary":
+        """The same words with other base flags.
+
+        Args:
+            base: as for the constructor.
+
+        Returns:
+            A new vocabulary.
+        """
+        return self._derive(self.synonyms, self.embeddings, base)
+
+    def _derive(self, synonyms: Any, embeddings: Any, base: Any) -> "Vocabulary":
+        """A vocabulary out of parts that were checked before."""
+        new = object.__new__(Vocabulary)
+        new.synonyms = synonyms
+        new.names = [group[0] for group in synonyms]
+        new.embeddings = embeddings
+        new.base = _check_base(base, len(new.names))
+        return new
+
+    def find(self, name: str) -> int | None:
+        """The class of this name or synonym.
+
+        Args:
+            name: any spelling; see `plain`.
+
+        Returns:
+            Its row, or None. A class's own name goes before synonyms.
+
+        Raises:
+            InputError: if several classes have this synonym.
+        """
+        key = plain(name)
+        own = self._index()[0].get(key)
+        if own is not None:
+            return own
+        rows = self._index()[1].get(key, [])
+        if len(rows) > 1:
+            options = ", ".join(repr(self.names[row]) for row in rows)
+            raise InputError(f"{name!r} may mean {options}: ask for one of these.")
+        return rows[0] if rows else None
+
+    def _index(self) -> tuple[dict[str, int], dict[str, list[int]]]:
+        if not hasattr(self, "_cached_index"):
+            own = {plain(name): row for row, name in enumerate(self.names)}
+            others: dict[str, list[int]] = {}
+            for row, group in enumerate(self.synonyms):
+                for key in {plain(name) for name in group}:
+                    others.setdefault(key, []).append(row)
+            self._cached_index = own, others
+        return self._cached_index
+
+    def missing(self, classes: Sequence[ClassName]) -> list[str]:
+        """Those of the names that this vocabulary does not know.
+
+        Args:
+            classes: names or lists of synonyms.
+
+        Returns:
+            Names without a class here.
+        """
+        return [
+            name
+            for group in check_classes(classes)
+            for name in group
+            if self.find(name) is None
+        ]
+
+    def subset(self, classes: Sequence[ClassName]) -> "Vocabulary":
+        """The vocabulary of some of its classes, named as asked.
+
+        Args:
+            classes: names or synonyms of classes here. A list of synonyms that
+                names several classes gets the mean of their vectors.
+
+        Returns:
+            A new vocabulary in the order asked.
+
+        Raises:
+            InputError: for unknown names, with the nearest known ones.
+
+        Example:
+            >>> words = Vocabulary(["cat", "sofa"], np.eye(2, 512))
+            >>> words.subset(["Sofa"]).names
+            ['Sofa']
+        """
+        groups = check_classes(classes)
+        unknown = self.missing(classes)
+        if unknown:
+            raise InputError(self._unknown(unknown))
+        rows, base = [], []
+        for group in groups:
+            found = list(dict.fromkeys(self.find(name) for name in group))
+            mean = self.embeddings[found].mean(axis=0)
+            rows.append(self.embeddings[found[0]] if len(found) == 1 else mean)
+            base.append(None if self.base is None else self.base[found].any())
+        return Vocabulary(groups, np.stack(rows), None if self.base is None else base)
+
+    def _unknown(self, names: list[str]) -> str:
+        """One sentence about names that are not here."""
+        known = {plain(n): n for group in self.synonyms for n in group}
+        near = difflib.get_close_matches(plain(names[0]), known, 3, 0.75)
+        stem = plain(names[0])
+        near += [key for key in known if key.startswith(f"{stem}(")]
+        hint = ", ".join(dict.fromkeys(repr(known[key]) for key in near))
+        listed = ", ".join(repr(name) for name in names[:5])
+        listed += " and others" if len(names) > 5 else ""
+        return (
+            f"{listed}: not among the {len(self)} classes this detector knows by "
+            "vectors of its own"
+            + (f" (near: {hint})" if hint else "")
+            + "; other words need a teacher's text encoder, or a vild.Vocabulary "
+            "made from your own vectors."
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Writes an `.npz` file without pickles.
+
+        Args:
+            path: where to; replaced whole or not at all.
+        """
+        arrays = {
+            "synonyms": np.array(json.dumps(self.synonyms, ensure_ascii=False)),
+            "embeddings": self.embeddings,
+        }
+        if self.base is not None:
+            arrays["base"] = self.base
+        with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Vocabulary":
+        """Reads what `save` wrote.
+
+        Args:
+            path: an `.npz` file.
+
+        Returns:
+            The vocabulary.
+
+        Raises:
+            CheckpointError: if the file is missing, damaged or something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                synonyms = json.loads(str(arrays["synonyms"][()]))
+                base = arrays.get("base")
+                rows = arrays["embeddings"]
+            words = cls(synonyms, rows, base)
+        except FileNotFoundError:
+            raise CheckpointError(f"There is no vocabulary file {path}.") from None
+        except Exception as error:  # a zip file can be damaged in many ways
+            raise CheckpointError(
+                f"{path} is not a vocabulary file or is damaged ({error}): make it "
+                "anew with Vocabulary.save."
+            ) from error
+        # Stored rows are unit rows already; normalising again would let them
+        # drift by a rounding error at every save.
+        words.embeddings = rows.astype("float32", copy=False)
+        words.embeddings.flags.writeable = False
+        return words
+
+
+def base_flags(
+    words: Vocabulary, trained: Vocabulary, base: Collection[bool]
+) -> np.ndarray:
+    """Which words are base classes of a detector, by name.
+
+    Args:
+        words: the vocabulary asked for.
+        trained: the classes the detector knows from training, base and novel.
+        base: (len(trained),) bools.
+
+    Returns:
+        (K,) bool: True where a name or synonym, spelling aside, is that of a
+        base class. A novel class's own name is novel, even where a base class
+        has it for a synonym.
+    """
+    base = list(base)
+    own = {plain(name): flag for name, flag in zip(trained.names, base, strict=True)}
+    any_name = {
+        plain(name)
+        for group, flag in zip(trained.synonyms, base, strict=True)
+        for name in group
+        if flag
+    }
+
+    def is_base(name: str) -> bool:
+        key = plain(name)
+        return own.get(key, key in any_name)
+
+    return np.array([any(map(is_base, group)) for group in words.synonyms])
+
+
+def check_classes(classes: Any) -> list[list[str]]:
+    """Classes as asked -> a list of lists of names.
+
+    Args:
+        classes: names or lists of synonyms.
+
+    Returns:
+        A list of synonyms per class, the name to show first.
+
+    Raises:
+        InputError: if there are none, or a name is no string, empty or asked
+            for twice.
+    """
+    if isinstance(classes, str):
+        raise InputError(
+            f"Classes must be a list of names, received the string {classes!r}: "
+            f"write [{classes!r}]."
+        )
+    if not isinstance(classes, Iterable):
+        raise InputError(
+            f"Classes must be a list of names, received {type(classes).__name__}."
+        )
+    groups: list[list[str]] = []
+    seen: set[str] = set()
+    for item in classes:
+        group = [item] if isinstance(item, str) else item
+        if not isinstance(group, list | tuple):
+            raise InputError(
+                "A class must be a name or a list of synonyms, received "
+                f"{item!r} ({type(item).__name__})."
+            )
+        if not group:
+            raise InputError("A list of synonyms is empty: give at least one name.")
+        for name in group:
+            if not isinstance(name, str):
+                raise InputError(
+                    f"A class name must be a string, received {name!r} "
+                    f"({type(name).__name__})."
+                )
+            if not plain(name):
+                raise InputError(f"A class name is empty: {name!r}.")
+        key = plain(group[0])
+        if key in seen:
+            raise InputError(
+                f"The class {group[0]!r} is there twice: names must differ in more "
+                "than case, spaces and underscores."
+            )
+        seen.add(key)
+        groups.append([str(name) for name in group])
+    if not groups:
+        raise InputError("The list of classes is empty: give at least one name.")
+    return groups
+
+
+def _check_rows(embeddings: Any, count: int) -> np.ndarray:
+    try:
+        rows = np.asarray(embeddings)
+        rows = rows.astype("float32") if rows.dtype != np.float32 else rows
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Embeddings must be a ({count}, D) array of numbers ({error})."
+        ) from None
+    if rows.ndim != 2 or rows.shape[0] != count or rows.shape[1] == 0:
+        turned = rows.ndim == 2 and rows.shape[1] == count
+        raise InputError(
+            f"Embeddings must have shape ({count}, D), a row per name; received "
+            f"{rows.shape}" + (": transpose them." if turned else ".")
+        )
+    if not np.isfinite(rows).all():
+        bad = int(np.argmin(np.isfinite(rows).all(axis=1)))
+        raise InputError(f"The embedding at row {bad} holds NaN or infinity.")
+    return rows
+
+
+def _check_base(base: Any, count: int) -> np.ndarray | None:
+    if base is None:
+        return None
+    if base is True:
+        return np.ones(count, bool)
+    flags = np.asarray(base)
+    if flags.shape != (count,) or flags.dtype != bool:
+        raise InputError(
+            f"base must be True or an array of {count} bools, one per class; "
+            f"received {flags.dtype} of shape {flags.shape}."
+        )
+    return flags
