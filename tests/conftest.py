@@ -1,7 +1,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The first example of a test often compiles something; time says nothing here.
+hypothesis.settings.register_profile("vild", deadline=None)
+hypothesis.settings.load_profile("vild")
 
 
 @pytest.fixture(scope="session")

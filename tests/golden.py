@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vild.checkpoints.released import BACKGROUND, TEXT_MATRIX, released_names
+from vild.layers import blank_weights
 from vild.model import ViLD
 
 
@@ -51,7 +52,9 @@ def released_arrays(
 ) -> dict[str, np.ndarray]:
     """All inference variables of a released checkpoint, by released name."""
     suffix = "_ensemble" if ensemble else ""
-    listed = json.loads((reference / f"variables_r{depth}_vild{suffix}.json").read_text())
+    listed = json.loads(
+        (reference / f"variables_r{depth}_vild{suffix}.json").read_text()
+    )
     matrix = text_matrix(reference, classes)
     return {
         name: matrix if name == TEXT_MATRIX else rule(reference)(name, shape, matrix)
@@ -63,7 +66,8 @@ def released_arrays(
 def golden_model(reference: Path, depth: int, ensemble: bool, classes: int) -> ViLD:
     """A model with the weights of the goldens."""
     arrays = released_arrays(reference, depth, ensemble, classes)
-    model = ViLD(depth, ensemble=ensemble)
+    with blank_weights():
+        model = ViLD(depth, ensemble=ensemble)
     names = released_names([variable.path for variable in model.variables], depth)
     for variable in model.variables:
         array = arrays[names[variable.path]]

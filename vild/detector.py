@@ -11,6 +11,7 @@ from vild.backends import keras, kernels
 from vild.data.images import ImageLike, load_image
 from vild.data.preprocessing import preprocess
 from vild.errors import InputError
+from vild.layers import blank_weights
 from vild.model import ViLD
 from vild.regions import Regions
 from vild.results import Detections
@@ -359,7 +360,8 @@ def with_dtype(model: ViLD, dtype: str) -> ViLD:
     config = {**model.get_config(), "dtype": policy_name(dtype)}
     if not isinstance(config["backbone"], int):
         config["backbone"] = model.config["backbone"]
-    other = ViLD.from_config(config)
+    with blank_weights():
+        other = ViLD.from_config(config)
     for new, old in zip(other.variables, model.variables, strict=True):
         if new is not old:
             new.assign(old)

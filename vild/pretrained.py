@@ -10,10 +10,13 @@ from typing import Any, Unpack
 import numpy as np
 
 from vild.checkpoints import released
-from vild.checkpoints.download import cache_dir, fetch, unpack
+from vild.checkpoints.archive import unpack
+from vild.checkpoints.cache import cache_dir
+from vild.checkpoints.download import fetch
 from vild.data.lvis import lvis_categories
 from vild.detector import Detector, policy_name
 from vild.errors import CheckpointError, InputError
+from vild.layers import blank_weights
 from vild.model import ViLD
 from vild.presets import PRESETS, RELEASED_TEACHER, Preset
 from vild.saving import is_detector, load_detector
@@ -117,7 +120,8 @@ def _from_checkpoint(
     arrays = released.read_released(path, ensemble=preset.ensemble, depth=preset.depth)
     matrix = arrays.pop(released.TEXT_MATRIX)
     dtype = settings.get("dtype", "float32")
-    model = ViLD(preset.depth, ensemble=preset.ensemble, dtype=policy_name(dtype))
+    with blank_weights():
+        model = ViLD(preset.depth, ensemble=preset.ensemble, dtype=policy_name(dtype))
     names = released.released_names(
         [variable.path for variable in model.variables], preset.depth
     )

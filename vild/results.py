@@ -1,11 +1,8 @@
 """What was found in one photo: plain arrays that draw, save and convert themselves."""
 
-import json
 import os
-import secrets
 import unicodedata
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,17 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from vild import results_io
 from vild.data.images import ImageLike, load_image
-from vild.data.masks import PackedMasks, encode_rle
 from vild.drawing import draw_detections
 from vild.errors import BackendError, InputError
 
 if TYPE_CHECKING:
     import supervision
-
-_FORMAT = "vild.detections"
-_VERSION = 1
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 Masks = np.ndarray | Callable[[], np.ndarray] | None
 
@@ -179,32 +172,7 @@ class Detections:
             >>> Detections.load(path)
             Detections(1: cat 0.90)
         """
-        path = Path(path)
-        ending = _ending(path)
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        try:
-            content = json.dumps(self._content(), allow_nan=False)
-        except ValueError as error:
-            raise InputError(
-                "boxes or scores hold numbers that are not finite, which no file can "
-                "carry; leave those detections out: d[numpy.isfinite(d.scores)]"
-            ) from error
-        try:
-            with part.open("wb") as file:
-                if ending == ".json":
-                    file.write(content.encode("ascii"))
-                elif self.embeddings is None:
-                    np.savez_compressed(file, content=content)
-                else:
-                    np.savez_compressed(
-                        file, content=content, embeddings=self.embeddings
-                    )
-            part.replace(path)
-        except OSError as error:
-            raise InputError(f"cannot write {str(path)!r}: {error}") from error
-        finally:
-            with suppress(OSError):
-                part.unlink()
+        results_io.save(self, Path(path))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Detections":
@@ -225,58 +193,7 @@ class Detections:
                 ...
             vild.errors.InputError: cannot read 'nowhere.json': ...
         """
-        path = Path(path)
-        embeddings = None
-        try:
-            if _ending(path) == ".json":
-                content = json.loads(path.read_text("utf-8"))
-            else:
-                with np.load(path, allow_pickle=False) as arrays:
-                    content = json.loads(str(arrays["content"]))
-                    embeddings = arrays.get("embeddings")
-            return cls._from_content(content, embeddings)
-        except InputError:
-            raise
-        except OSError as error:
-            reason = error.strerror or error
-            raise InputError(f"cannot read {str(path)!r}: {reason}") from error
-        except Exception as error:  # damage shows itself in many ways
-            raise InputError(
-                f"{str(path)!r} holds no detections saved by vild, or is damaged "
-                f"({type(error).__name__}: {error}); save it again"
-            ) from error
-
-    def _content(self) -> dict[str, Any]:
-        masks = self.masks
-        return {
-            "format": _FORMAT,
-            "version": _VERSION,
-            "image_size": list(self.image_size),
-            # The shortest text of a float32 that reads back as the same float32.
-            "boxes": [[float(str(side)) for side in box] for box in self.boxes],
-            "scores": [float(str(score)) for score in self.scores],
-            "class_ids": self.class_ids.tolist(),
-            "class_names": self.class_names,
-            "masks": None if masks is None else [encode_rle(mask) for mask in masks],
-        }
-
-    @classmethod
-    def _from_content(
-        cls, content: dict[str, Any], embeddings: np.ndarray | None
-    ) -> "Detections":
-        if content["format"] != _FORMAT or content["version"] != _VERSION:
-            raise ValueError(f"expected {_FORMAT} {_VERSION}")
-        size = content["image_size"]
-        packed = content["masks"]
-        return cls(
-            content["boxes"],
-            content["scores"],
-            content["class_ids"],
-            content["class_names"],
-            (size[0], size[1]),
-            embeddings,
-            None if packed is None else PackedMasks(packed, (size[0], size[1])),
-        )
+        return results_io.load(Path(path), cls)
 
     def to_coco(
         self, image_id: int | str, category_ids: Sequence[int] | None = None
@@ -299,28 +216,7 @@ class Detections:
             >>> found.to_coco(7, category_ids=[17])[0]["category_id"]
             17
         """
-        ids = self.class_ids.tolist()
-        if category_ids is not None:
-            if ids and not 0 <= min(ids) <= max(ids) < len(category_ids):
-                raise InputError(
-                    f"class ids run from {min(ids)} to {max(ids)}, but category_ids "
-                    f"has {len(category_ids)} entries; pass one id for each class"
-                )
-            ids = [int(category_ids[i]) for i in ids]
-        corners = self.boxes
-        boxes = np.concatenate(
-            [corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1
-        )
-        results: list[dict[str, Any]] = [
-            {"image_id": image_id, "category_id": i, "bbox": box, "score": score}
-            for i, box, score in zip(
-                ids, boxes.tolist(), self.scores.tolist(), strict=True
-            )
-        ]
-        if self.masks is not None:
-            for result, mask in zip(results, self.masks, strict=True):
-                result["segmentation"] = encode_rle(mask)
-        return results
+        return results_io.coco_results(self, image_id, category_ids)
 
     def to_supervision(self) -> "supervision.Detections":
         """Return the same detections for the supervision library.
@@ -388,20 +284,6 @@ def _part(whole: Detections, kept: np.ndarray) -> np.ndarray:
     masks = whole.masks
     assert masks is not None
     return masks[kept]
-
-
-def _ending(path: Path) -> str:
-    ending = path.suffix.lower()
-    if ending in _PICTURES:
-        raise InputError(
-            f"{path.name!r} is a picture, but save writes the detections themselves; "
-            "for a picture use .draw(image).save(path)"
-        )
-    if ending not in (".json", ".npz"):
-        raise InputError(
-            f"detections are files ending in .json or .npz, but {path.name!r} was given"
-        )
-    return ending
 
 
 def _columns(text: str) -> int:

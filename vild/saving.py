@@ -17,6 +17,7 @@ from vild.backends import keras
 from vild.detector import Detector, policy_name
 from vild.errors import CheckpointError, InputError
 from vild.files import replacing
+from vild.layers import blank_weights
 from vild.model import ViLD
 from vild.vocabulary import Vocabulary
 
@@ -80,7 +81,8 @@ def load_detector(directory: Path, **settings: Any) -> Detector:
     try:
         model_config = dict(config["model"])
         model_config["dtype"] = policy_name(merged.get("dtype", "float32"))
-        model = ViLD.from_config(model_config)
+        with blank_weights():
+            model = ViLD.from_config(model_config)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{directory / _CONFIG} does not describe a model ({error})."

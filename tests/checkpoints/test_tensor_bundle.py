@@ -19,7 +19,8 @@ from bundle_writer import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vild.checkpoints.tensor_bundle import TensorBundle, find_prefix
+from vild.checkpoints.prefix import find_prefix
+from vild.checkpoints.tensor_bundle import TensorBundle
 from vild.errors import CheckpointError
 
 FIXTURES = Path(__file__).parent / "fixtures"

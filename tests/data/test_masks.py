@@ -4,16 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
-from pycocotools import mask as coco
 
-from vild.data.masks import (
-    LazyMasks,
-    PackedMasks,
-    decode_rle,
-    encode_rle,
-    paste_masks,
-)
+from vild.data.masks import LazyMasks, paste_masks
 from vild.errors import InputError
 
 
@@ -89,76 +81,12 @@ def test_pasting_needs_a_box_for_each_mask() -> None:
         paste_masks(np.zeros((2, 28, 28)), np.zeros((1, 4)), (5, 6))
 
 
-def test_lazy_and_packed_masks_keep_a_part() -> None:
+def test_lazy_masks_keep_a_part() -> None:
     rng = np.random.default_rng(3)
     crops = rng.random((5, 28, 28)).astype(np.float32)
     corners = rng.uniform(0, 20, (5, 2))
     boxes = np.concatenate([corners, corners + 15], axis=1).astype(np.float32)
     lazy = LazyMasks(crops, boxes, (30, 40))
     whole = lazy()
-    packed = PackedMasks([encode_rle(mask) for mask in whole], (30, 40))
     for index in (np.array([3, 0]), slice(1, 3), np.array([], np.intp)):
         np.testing.assert_array_equal(lazy[index](), whole[index])
-        np.testing.assert_array_equal(packed[index](), whole[index])
-
-
-masks = arrays.arrays(
-    bool, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=20)
-)
-
-
-@settings(max_examples=300)
-@given(masks)
-def test_rle_equals_pycocotools(mask: np.ndarray) -> None:
-    packed = encode_rle(mask)
-    expected = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    assert packed == {
-        "size": list(mask.shape),
-        "counts": expected["counts"].decode("ascii"),
-    }
-    np.testing.assert_array_equal(decode_rle(packed), mask)
-
-
-@pytest.mark.parametrize("full", [False, True])
-def test_rle_of_long_runs(full: bool) -> None:
-    mask = np.zeros((1500, 2500), bool)
-    mask[:, 700:2200] = True
-    mask[300, 5] = True
-    mask ^= full
-    packed = encode_rle(mask)
-    expected = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    assert packed["counts"].encode("ascii") == expected["counts"]
-    np.testing.assert_array_equal(decode_rle(packed), mask)
-
-
-def test_decoding_plain_counts_and_bytes() -> None:
-    mask = np.array([[0, 1, 1], [0, 0, 1]], bool)
-    plain = {"size": [2, 3], "counts": [2, 1, 1, 2]}
-    np.testing.assert_array_equal(decode_rle(plain), mask)
-    packed = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    np.testing.assert_array_equal(decode_rle(packed), mask)
-
-
-@pytest.mark.parametrize(
-    "rle",
-    [
-        {},
-        {"size": [2, 2]},
-        {"size": [2, 2], "counts": "2"},
-        {"size": [2, 2], "counts": "~~"},
-        {"size": [2, 2], "counts": "22P"},
-        {"size": [2, 2], "counts": "oooooooooo0"},
-        {"size": [2, 2], "counts": ""},
-        {"size": [2, 2], "counts": [5, -1]},
-        {"size": [2, 2], "counts": "é"},
-        {"size": 3, "counts": "22"},
-    ],
-)
-def test_damaged_rle(rle: dict) -> None:
-    with pytest.raises(InputError, match="run-length"):
-        decode_rle(rle)
-
-
-def test_encoding_needs_one_mask() -> None:
-    with pytest.raises(InputError, match=r"\(H, W\)"):
-        encode_rle(np.zeros((1, 2, 3), bool))

@@ -62,7 +62,8 @@ def greedy_nms(
         rows = tf.gather(overlaps, item[:, 0], batch_dims=1)
         hit = tf.gather(rows, kept_items, batch_dims=1) & (kept_groups == group)
         taken = slots < count[:, None]
-        keep = eligible[:, i] & ~tf.reduce_any(hit & taken, axis=1)
+        # Images that are full wait for the others.
+        keep = eligible[:, i] & ~tf.reduce_any(hit & taken, axis=1) & (count < limit)
         here = keep[:, None] & (slots == count[:, None])
         return (
             i + 1,

@@ -1,65 +1,38 @@
-"""Fetch a released archive once, and unpack it safely.
+"""Fetch a released archive once.
 
 An interrupted download is kept as `NAME.part`; the next call goes on from there,
 unless the file on the server has changed since.
 """
 
-import gzip
-import hashlib
 import http.client
-import os
 import re
-import secrets
 import shutil
+import ssl
 import sys
-import tarfile
-import tempfile
 import time
-import zlib
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from email.message import Message
-from io import FileIO
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from urllib.error import HTTPError
+from pathlib import Path
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-import platformdirs
 from tqdm import tqdm
 
+from vild.checkpoints.part import Part, header_value, open_part
 from vild.errors import DownloadError
 
 _TIMEOUT = 30.0  # seconds without a byte
 _CHUNK = 1 << 16  # bytes; what a dropped connection costs at most
 _PAUSES = (0.1, 0.3, 0.8)  # seconds before each new attempt
 _PROGRESS = 1 << 20  # bytes; an attempt that got this far was worth it
-_MAX_UNPACKED = 20 * 10**9  # bytes
-_BROKEN_ARCHIVE = (
-    gzip.BadGzipFile,
-    zlib.error,
-    tarfile.TarError,
-    EOFError,
-    ValueError,  # numbers in headers which are none
-    RecursionError,  # headers of headers of headers
+# What stays as it is however often one asks: a missing or unreadable local file,
+# a certificate that is not accepted.
+_LASTING = (
+    FileNotFoundError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+    ssl.SSLCertVerificationError,
 )
-
-
-def cache_dir() -> Path:
-    """Give the folder where downloads are kept.
-
-    Returns:
-        The folder that the environment variable `VILD_CACHE` names, else the
-        user's cache folder of this system. It need not exist yet.
-
-    Example:
-        >>> from vild.checkpoints.download import cache_dir
-        >>> (cache_dir() / "released.tar.gz").name
-        'released.tar.gz'
-    """
-    if chosen := os.environ.get("VILD_CACHE"):
-        return Path(chosen).expanduser()
-    return platformdirs.user_cache_path("vild")
 
 
 def fetch(url: str, destination: Path, *, progress: bool | None = None) -> str:
@@ -96,7 +69,7 @@ def fetch(url: str, destination: Path, *, progress: bool | None = None) -> str:
                 f"Expected {str(destination)!r} to be a file to download to, but it is "
                 "a folder; add a file name."
             )
-        with _open_part(destination) as part:
+        with open_part(destination) as part:
             _download(url, part, destination.name if show else None)
             return part.finish(destination)
     except DownloadError:
@@ -108,175 +81,11 @@ def fetch(url: str, destination: Path, *, progress: bool | None = None) -> str:
         ) from error
 
 
-def unpack(archive: Path, directory: Path) -> None:
-    """Unpack a .tar.gz archive into a new folder, all of it or nothing.
-
-    Args:
-        archive: the archive; it may hold only plain files and folders, of 20 GB
-            in all.
-        directory: the folder to make.
-
-    Raises:
-        DownloadError: if the archive is damaged, tries to reach outside of the
-            folder or is too large, or if the folder cannot be made.
-
-    Example:
-        >>> import tarfile, tempfile
-        >>> from pathlib import Path
-        >>> from vild.checkpoints.download import unpack
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> with tarfile.open(folder / "a.tar.gz", "w:gz") as tar:
-        ...     tar.add("pyproject.toml")
-        >>> unpack(folder / "a.tar.gz", folder / "a")
-        >>> [path.name for path in (folder / "a").iterdir()]
-        ['pyproject.toml']
-    """
-    archive, directory = Path(archive), Path(directory)
-    try:
-        if directory.is_dir() and not any(directory.iterdir()):
-            directory.rmdir()
-        if directory.exists():
-            raise DownloadError(
-                f"Expected to unpack {str(archive)!r} into a new folder, but "
-                f"{str(directory)!r} exists; remove it or choose another."
-            )
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        # A sibling is on the same disk, so that renaming it is one step.
-        with tempfile.TemporaryDirectory(
-            prefix=f".{directory.name}.", dir=directory.parent
-        ) as scratch:
-            content = Path(scratch) / "content"
-            content.mkdir()
-            _extract(archive, content)
-            content.rename(directory)
-    except DownloadError:
-        raise
-    except _BROKEN_ARCHIVE as error:
-        raise DownloadError(
-            f"Expected {str(archive)!r} to be a whole .tar.gz archive, but reading it "
-            f"failed with {str(error)!r}; delete it and download it again."
-        ) from error
-    except OSError as error:
-        raise DownloadError(
-            f"Expected to unpack {str(archive)!r} into {str(directory)!r}, but that "
-            f"failed with {error.strerror!r}; check the path and the free space."
-        ) from error
-
-
 class _DroppedError(Exception):
     """A failure that another attempt may mend; says what happened."""
 
 
-@dataclass
-class _Part:
-    """A download under way: its bytes, and which version of which file they are.
-
-    `note` is the small file which remembers the version between calls; a part that
-    only this call uses has none.
-    """
-
-    file: FileIO
-    path: Path
-    note: Path | None
-    url: str = ""
-    version: str = ""  # an ETag or a date of the server's; "" cannot be resumed
-
-    def __post_init__(self) -> None:
-        if self.note and self.note.is_file():
-            self.url, _, version = self.note.read_text("utf-8", "replace").partition(
-                "\n"
-            )
-            self.version = _header_value(version)
-
-    @property
-    def size(self) -> int:
-        return os.fstat(self.file.fileno()).st_size
-
-    @property
-    def resumable(self) -> bool:
-        return bool(self.note and self.version and self.size)
-
-    def restart(self, url: str, version: str) -> None:
-        """Throw the bytes away, and remember which version comes now."""
-        self.file.truncate(0)
-        self.url, self.version = url, version
-        if self.note:
-            self.note.write_text(f"{url}\n{version}", "utf-8")
-
-    def write(self, chunk: bytes) -> None:
-        rest = memoryview(chunk)
-        while rest:
-            rest = rest[self.file.write(rest) :]
-
-    def close(self) -> None:
-        """Remove it, unless it was moved or the next call can go on with it."""
-        if self.file.closed or not _is_at(self.file, self.path) or self.resumable:
-            return
-        self.file.close()
-        self.path.unlink(missing_ok=True)
-        if self.note:
-            self.note.unlink(missing_ok=True)
-
-    def finish(self, destination: Path) -> str:
-        """Move the whole file to its place, and return its SHA-256."""
-        self.file.seek(0)
-        digest = hashlib.file_digest(self.file, "sha256").hexdigest()
-        if self.note:
-            self.note.unlink(missing_ok=True)
-        if sys.platform == "win32":  # where no open file can be moved
-            self.file.close()
-        # Elsewhere the lock is held until it is moved: nobody else writes to it.
-        self.path.replace(destination)
-        return digest
-
-
-@contextmanager
-def _open_part(destination: Path) -> Iterator[_Part]:
-    """Open `NAME.part`, or one of our own while another process writes to that."""
-    path = destination.with_name(destination.name + ".part")
-    while True:
-        with path.open("a+b", buffering=0) as file:
-            if not _lock(file):
-                break
-            # Its last owner may have moved it away before the lock was ours.
-            if _is_at(file, path):
-                part = _Part(file, path, path.with_name(path.name + ".version"))
-                with closing(part):
-                    yield part
-                return
-    path = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    with (
-        path.open("a+b", buffering=0) as file,
-        closing(_Part(file, path, None)) as part,
-    ):
-        yield part
-
-
-def _is_at(file: FileIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _lock(file: FileIO) -> bool:
-    """Claim a file until it is closed, or its process dies; False if another has."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(2**62)  # behind all bytes, which stay readable for others
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _download(url: str, part: _Part, title: str | None) -> None:
+def _download(url: str, part: Part, title: str | None) -> None:
     """Fill the part, with new attempts when the connection drops."""
     failures, best = 0, part.size
     while True:
@@ -299,7 +108,7 @@ def _download(url: str, part: _Part, title: str | None) -> None:
             failures += 1
 
 
-def _attempt(url: str, part: _Part, title: str | None) -> None:
+def _attempt(url: str, part: Part, title: str | None) -> None:
     offset = part.size if part.url == url and part.version else 0
     headers = {"User-Agent": "vild"}
     if offset:
@@ -321,9 +130,16 @@ def _attempt(url: str, part: _Part, title: str | None) -> None:
             f"Expected a file at {url}, but {said}; check the address."
         ) from error
     except (OSError, http.client.HTTPException) as error:
-        reason = str(getattr(error, "reason", error) or error.__class__.__name__)
-        reason = " ".join(reason.split())  # whatever the server said, in one line
-        raise _DroppedError(f"it could not be reached ({reason})") from error
+        reason = getattr(error, "reason", error)
+        # Whatever the server said, in one line.
+        said = " ".join(str(reason or error.__class__.__name__).split())
+        # urllib gives a text where it did not even try, as for an unknown scheme.
+        if isinstance(error, URLError) and isinstance(reason, str | _LASTING):
+            raise DownloadError(
+                f"Expected a file at {url}, but it could not be reached ({said}); "
+                "check the address."
+            ) from error
+        raise _DroppedError(f"it could not be reached ({said})") from error
     except ValueError as error:
         raise DownloadError(
             f"Expected an address such as https://..., received {url!r} ({error}); "
@@ -335,7 +151,7 @@ def _attempt(url: str, part: _Part, title: str | None) -> None:
 
 
 def _begin(
-    headers: Message, status: int | None, url: str, part: _Part, offset: int
+    headers: Message, status: int | None, url: str, part: Part, offset: int
 ) -> int | None:
     """Ready the part for the bytes that follow; give the size of the whole file."""
     version = _version(headers)
@@ -361,7 +177,7 @@ def _begin(
 
 def _receive(
     response: http.client.HTTPResponse,
-    part: _Part,
+    part: Part,
     total: int | None,
     title: str | None,
 ) -> None:
@@ -392,15 +208,10 @@ def _receive(
 
 def _version(headers: Message) -> str:
     """Give what names this version of the file; If-Range allows no weak ETag."""
-    etag = _header_value(headers.get("ETag", ""))
+    etag = header_value(headers.get("ETag", ""))
     if etag.startswith('"'):
         return etag
-    return _header_value(headers.get("Last-Modified", ""))
-
-
-def _header_value(text: str) -> str:
-    """Give the text if it can be sent in a header, else nothing."""
-    return text if text.isascii() and text.isprintable() else ""
+    return header_value(headers.get("Last-Modified", ""))
 
 
 def _range(headers: Message) -> tuple[int | None, int | None]:
@@ -411,44 +222,3 @@ def _range(headers: Message) -> tuple[int | None, int | None]:
         return None, None
     start, total = match.groups()
     return int(start) if start else None, int(total) if total else None
-
-
-def _extract(archive: Path, content: Path) -> None:
-    unpacked = 0
-    with gzip.open(archive) as stream:
-        with tarfile.open(fileobj=stream, mode="r|") as tar:
-            # A second guard, which Python has since 3.11.4.
-            tar.extraction_filter = getattr(tarfile, "data_filter", None)
-            for member in tar:
-                _refuse_unsafe(archive, member)
-                unpacked += member.size
-                _refuse_large(archive, unpacked)
-                tar.extract(member, content)
-        # Only at the end of the stream is its checksum verified.
-        while padding := stream.read(_CHUNK):
-            unpacked += len(padding)
-            _refuse_large(archive, unpacked)
-    if not any(content.iterdir()):
-        raise tarfile.ReadError("it holds no files")
-
-
-def _refuse_unsafe(archive: Path, member: tarfile.TarInfo) -> None:
-    posix, windows = PurePosixPath(member.name), PureWindowsPath(member.name)
-    if posix.is_absolute() or windows.anchor or ".." in windows.parts:
-        problem = "reaches outside of its folder"
-    elif member.isfile() or member.isdir():
-        return
-    else:
-        problem = "is a link or a device"
-    raise DownloadError(
-        f"Expected plain files and folders in {str(archive)!r}, but its member "
-        f"{member.name!r} {problem}; get the archive from a source you trust."
-    )
-
-
-def _refuse_large(archive: Path, unpacked: int) -> None:
-    if unpacked > _MAX_UNPACKED:
-        raise DownloadError(
-            f"Expected at most {_MAX_UNPACKED} bytes in {str(archive)!r}, but it holds "
-            "more; get the archive from a source you trust."
-        )

@@ -4,7 +4,7 @@ from typing import Any
 
 from vild.backends import keras
 from vild.heads.region import he_fan_out
-from vild.layers import Stack, batch_norm, conv
+from vild.layers import Stack, batch_norm, conv, initial
 
 ops = keras.ops
 
@@ -39,7 +39,7 @@ class MaskHead(keras.layers.Layer):
                 strides=2,
                 padding="valid",
                 data_format="channels_last",
-                kernel_initializer=he_fan_out(),
+                kernel_initializer=initial(he_fan_out()),
                 name="upsample",
             ),
             batch_norm("upsample_norm"),

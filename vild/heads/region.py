@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vild.backends import keras
-from vild.layers import Stack, batch_norm, conv
+from vild.layers import Stack, batch_norm, conv, dense, initial
 from vild.ops.scoring import normalise
 
 ops = keras.ops
@@ -35,7 +35,7 @@ def region_branch(name: str, channels: int, convs: int, units: Sequence[int]) ->
     layers.append(keras.layers.Flatten(data_format="channels_last", name="flatten"))
     for i, width in enumerate(units):
         layers += [
-            keras.layers.Dense(width, name=f"dense_{i}"),
+            dense(width, f"dense_{i}"),
             batch_norm(f"dense_{i}_norm"),
             keras.layers.ReLU(name=f"dense_{i}_relu"),
         ]
@@ -76,21 +76,17 @@ class RegionHead(keras.layers.Layer):
         super().__init__(name=name)
         self.dim, self.channels = dim, channels
         self.text_branch = region_branch("text", channels, convs, units)
-        self.text_projection = keras.layers.Dense(
-            dim, dtype="float32", name="text_projection"
-        )
-        self.deltas = keras.layers.Dense(
+        self.text_projection = dense(dim, "text_projection", dtype="float32")
+        self.deltas = dense(
             4,
+            "deltas",
             dtype="float32",
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.001),
-            name="deltas",
         )
         self.image_branch = self.image_projection = None
         if ensemble:
             self.image_branch = region_branch("image", channels, convs, units)
-            self.image_projection = keras.layers.Dense(
-                dim, dtype="float32", name="image_projection"
-            )
+            self.image_projection = dense(dim, "image_projection", dtype="float32")
         self.background = None
 
     def build(self, shape: Any) -> None:
@@ -106,7 +102,7 @@ class RegionHead(keras.layers.Layer):
         # "Nothing that was asked for" has a direction too, and it is learned.
         self.background = self.add_weight(
             shape=(self.dim,),
-            initializer=keras.initializers.RandomNormal(stddev=0.01),
+            initializer=initial(keras.initializers.RandomNormal(stddev=0.01)),
             dtype="float32",
             name="background",
         )

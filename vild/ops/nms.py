@@ -9,13 +9,12 @@ ops = keras.ops
 
 
 def nms(
-    boxes: Any, eligible: Any, threshold: float, limit: int, epsilon: float = 0.0
+    boxes: Any, threshold: float, limit: int, epsilon: float = 0.0
 ) -> tuple[Any, Any]:
     """Suppresses every box that overlaps a better one that is kept.
 
     Args:
         boxes: (B, N, 4) float32, y1 x1 y2 x2, best box first.
-        eligible: (B, N) bool; the others can neither be kept nor suppress.
         threshold: suppress at an overlap of this or more (so >=, as released).
         limit: how many to keep at most; static.
         epsilon: added to the union of two boxes (see `boxes.overlap`).
@@ -24,10 +23,12 @@ def nms(
         `kept` (B, limit) int32, positions in order, -1 where there are fewer,
         and `count` (B,) int32.
 
-    Source: released behaviour. Of boxes at exactly the threshold the released
+    Source: released behaviour; boxes without a coordinate above 0 are dropped. Of
+    boxes at exactly the threshold the released
     tiled RPN variant lets a suppressed one suppress others; this does not.
     """
     overlaps = box_ops.overlap(boxes, boxes, epsilon) >= threshold
+    eligible = box_ops.beyond_origin(boxes)
     batch, number = ops.shape(boxes)[0], boxes.shape[1]
     items = ops.broadcast_to(ops.arange(number, dtype="int32")[None], (batch, number))
     return kernels.greedy_nms(overlaps, items, ops.zeros_like(items), eligible, limit)

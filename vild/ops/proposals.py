@@ -48,9 +48,7 @@ def generate_proposals(
             level_scores, level_deltas, level, image_shape, pre_nms
         )
         keep = min(total, boxes.shape[1])
-        # The released code drops boxes that lie at or before the origin.
-        eligible = ops.any(boxes > 0.0, axis=-1)
-        kept, _ = nms(boxes, eligible, iou, keep, epsilon=1e-8)
+        kept, _ = nms(boxes, iou, keep, epsilon=1e-8)
         found = kept >= 0
         index = ops.maximum(kept, 0)
         boxes = ops.take_along_axis(boxes, index[..., None], axis=1)

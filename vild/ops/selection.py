@@ -91,7 +91,8 @@ def select(
     Source: released behaviour (per-class suppression, then the top of all).
     """
     overlaps = box_ops.overlap(boxes, boxes) >= iou
-    eligible = scores > threshold
+    eligible = ops.take_along_axis(box_ops.beyond_origin(boxes), regions, axis=1)
+    eligible = eligible & (scores > threshold)
     if per_class < boxes.shape[1]:
         eligible = eligible & (rank_in_class(classes) < per_class)
     return kernels.greedy_nms(overlaps, regions, classes, eligible, limit)
