@@ -15,3 +15,17 @@ def reference() -> Path:
     if "VILD_REFERENCE" not in os.environ:
         pytest.skip("set VILD_REFERENCE to the folder of reference goldens")
     return Path(os.environ["VILD_REFERENCE"])
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the slow tests too")
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))

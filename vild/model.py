@@ -39,6 +39,9 @@ class ViLD(keras.Model):
         dtype: Keras dtype policy: `"float32"`, `"mixed_bfloat16"`, ...
         name: model name.
 
+    Raises:
+        ValueError: if the backbone does not yield such maps.
+
     Example:
         >>> model = ViLD(50, ensemble=True)
         >>> model.count_params() > 60e6
@@ -80,7 +83,7 @@ class ViLD(keras.Model):
         with default_policy(self.dtype_policy):
             if isinstance(backbone, int):
                 backbone = resnet(backbone)
-            self.backbone = backbone
+            self.backbone = _checked(backbone)
             self.fpn = FeaturePyramid(channels, FIRST_LEVEL, last_level)
             self.rpn = RPNHead(self.levels, channels, rpn_convs)
             self.region = RegionHead(
@@ -231,3 +234,18 @@ class ViLD(keras.Model):
                 config["backbone"], custom_objects=custom_objects
             )
         return cls(**config)
+
+
+def _checked(backbone: Any) -> Any:
+    """A backbone, if it yields maps at strides 4, 8, 16, 32."""
+    outputs = getattr(backbone, "outputs", None) or []
+    strides = []
+    if len(outputs) == 4:
+        shapes = backbone.compute_output_shape((1, 256, 256, 3))
+        strides = [256 // shape[1] for shape in shapes]
+    if strides != [4, 8, 16, 32]:
+        raise ValueError(
+            "A backbone must be a keras.Model that yields 4 maps at strides 4, 8, 16, "
+            f"32; received {len(outputs)} maps at strides {strides}."
+        )
+    return backbone

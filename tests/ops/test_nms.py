@@ -5,33 +5,12 @@ import pytest
 from golden import Golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from written_out import greedy
 
 from vild.backends import keras, kernels
 from vild.ops.nms import nms
 
 ops = keras.ops
-
-
-def greedy(boxes, threshold, limit, epsilon=0.0):
-    """Greedy suppression written out with loops in numpy."""
-    kept = []
-    for i, box in enumerate(boxes):
-        if not (box > 0).any():
-            continue
-        if all(overlap(box, boxes[j], epsilon) < threshold for j in kept):
-            kept.append(i)
-        if len(kept) == limit:
-            break
-    return kept
-
-
-def overlap(a, b, epsilon=0.0):
-    height = max(min(a[2], b[2]) - max(a[0], b[0]), 0)
-    width = max(min(a[3], b[3]) - max(a[1], b[1]), 0)
-    if height * width == 0:
-        return 0.0
-    area = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return height * width / (area - height * width + epsilon)
 
 
 def run_nms(boxes, threshold, limit, epsilon=0.0):

@@ -5,7 +5,7 @@ import pytest
 from golden import Golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_nms import greedy
+from written_out import best_of_every_class
 
 from vild.backends import keras, kernels
 from vild.ops import boxes as box_ops
@@ -78,20 +78,6 @@ def test_post_processing_equals_the_release(reference, case):
         )
 
 
-def written_out(boxes, scores, threshold, iou, per_class, limit):
-    """Suppression per class, then the best of all, with loops in numpy."""
-    found = []
-    for k in range(scores.shape[1]):
-        order = np.argsort(-scores[:, k], kind="stable")[:per_class]
-        order = [i for i in order if scores[i, k] > threshold]
-        kept = greedy(boxes[order], iou, limit) if order else []
-        found += [
-            (-scores[order[i], k], k, rank, order[i]) for rank, i in enumerate(kept)
-        ]
-    found.sort(key=lambda row: row[:3])
-    return [(region, k) for _, k, _, region in found[:limit]]
-
-
 @settings(max_examples=40)
 @given(
     st.integers(0, 2**32 - 1),
@@ -118,7 +104,7 @@ def test_selection_equals_suppression_per_class(seed, case, ties):
     )
     chosen = kept[0, : count[0]]
     found = list(zip(regions[0, chosen], classes[0, chosen], strict=True))
-    expected = written_out(boxes, scores, threshold, 0.5, per_class, 25)
+    expected = best_of_every_class(boxes, scores, threshold, 0.5, per_class, 25)
     assert [(int(r), int(k)) for r, k in found] == expected
 
 
