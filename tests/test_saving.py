@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from tiny import NAMES, photo, tiny_detector, tiny_model
@@ -85,6 +86,21 @@ def test_a_loaded_detector_is_the_saved_one(
     expected = detector.detect(photo())
     assert len(expected) > 3
     assert_same(loaded.detect(photo()), expected)
+
+
+def test_no_weight_lies_where_an_older_keras_does_not_look(
+    detector: vild.Detector, saved: Path
+) -> None:
+    """Before 3.15, layers in lists of lists are neither written nor read."""
+    found = []
+    with h5py.File(saved / "model.weights.h5") as file:
+        file.visititems(
+            lambda name, item: (
+                found.append(name) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    assert len(found) == len(detector.model.variables)
+    assert not [name for name in found if "container" in name]
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ class Detector:
         if base is not None:
             return words.with_base(base)
         if words.base is None:
-            return words.with_base(base_flags(words, own, own.base))
+            return words.with_base(base_flags(words, own))
         return words
 
     def save(self, directory: str | Path) -> None:

@@ -1,7 +1,6 @@
 """Files and folders that appear whole or not at all."""
 
 import contextlib
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -38,7 +37,7 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
             temporary.rename(path)
             shutil.rmtree(old)
         else:
-            os.replace(temporary, path)
+            temporary.replace(path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

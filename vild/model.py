@@ -89,7 +89,7 @@ class ViLD(keras.Model):
             self.region = RegionHead(
                 ensemble, dim, channels, region_convs, region_units
             )
-            self.mask = None
+            self.mask: Any = None
             if mask_convs is not None:
                 self.mask = MaskHead(channels, mask_convs)
         self._build_parts()

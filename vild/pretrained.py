@@ -1,8 +1,9 @@
 """`load_pretrained`: a preset, a directory or a released checkpoint -> Detector."""
 
+import contextlib
 import datetime
 import os
-import tempfile
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any, Unpack
@@ -13,9 +14,10 @@ from vild.checkpoints import released
 from vild.checkpoints.archive import unpack
 from vild.checkpoints.cache import cache_dir
 from vild.checkpoints.download import fetch
+from vild.checkpoints.locks import locked
 from vild.data.lvis import lvis_categories
 from vild.detector import Detector, policy_name
-from vild.errors import CheckpointError, InputError
+from vild.errors import CheckpointError, DownloadError, InputError, VildError
 from vild.layers import blank_weights
 from vild.model import ViLD
 from vild.presets import PRESETS, RELEASED_TEACHER, Preset
@@ -77,39 +79,59 @@ def load_pretrained(
         return load_detector(directory, **settings)
     if checkpoint is not None:
         return _from_checkpoint(preset, checkpoint, {}, **settings)
-    cached = cache_dir() / "detectors" / preset.name
-    if not is_detector(cached):
-        _download(preset, cached)
-    return load_detector(cached, **settings)
+    return load_detector(_cached(preset), **settings)
+
+
+def _cached(preset: Preset) -> Path:
+    """The detector directory of a released preset, made when first asked for."""
+    directory = cache_dir() / "detectors" / preset.name
+    if is_detector(directory):
+        return directory
+    try:
+        with locked(directory.with_name(f".{preset.name}.lock")):
+            if not is_detector(directory):  # somebody else may have been faster
+                _download(preset, directory)
+    except VildError:
+        raise
+    except OSError as error:
+        raise DownloadError(
+            f"{preset.name!r} cannot be kept in the cache {str(cache_dir())!r} "
+            f"({error}): name a folder with enough room by VILD_CACHE."
+        ) from error
+    return directory
 
 
 def _download(preset: Preset, directory: Path) -> None:
     """Fetches, unpacks and converts a released checkpoint."""
-    downloads = cache_dir() / "downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
-    archive = downloads / preset.archive
-    digest = fetch(preset.url, archive)
+    scratch = directory.with_name(f".{preset.name}.download")
+    content = scratch / "content"
+    try:
+        digest = fetch(preset.url, scratch / preset.archive)
+    except DownloadError:
+        # What an interrupted download left is kept: the next one goes on there.
+        with contextlib.suppress(OSError):
+            scratch.rmdir()
+        raise
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     provenance = {"url": preset.url, "sha256": digest, "downloaded": today}
     try:
-        with tempfile.TemporaryDirectory(dir=downloads) as folder:
-            content = Path(folder) / "content"
-            unpack(archive, content)
-            detector = _from_checkpoint(preset, _find(content), provenance)
+        shutil.rmtree(content, ignore_errors=True)  # of a process that was killed
+        unpack(scratch / preset.archive, content)
+        detector = _from_checkpoint(preset, _find(content), provenance)
         detector.save(directory)
+    except (CheckpointError, DownloadError) as error:
+        raise type(error)(
+            f"The archive {preset.url} cannot be used: {error}"
+        ) from error
     finally:
-        # Kept, a bad archive would be taken for a good one the next time.
-        archive.unlink(missing_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _find(content: Path) -> Path:
     """The folder inside an unpacked archive that holds the checkpoint."""
     found = sorted({index.parent for index in content.rglob("*.index")})
     if len(found) != 1:
-        raise CheckpointError(
-            f"The archive should hold one checkpoint, found {len(found)}: it is not "
-            "a released ViLD archive."
-        )
+        raise CheckpointError(f"it should hold one checkpoint, found {len(found)}.")
     return found[0]
 
 

@@ -260,8 +260,14 @@ class Regions:
         base = np.ones(size, bool)
         base[:count] = words.base
         image = self.image_embeddings
-        arrays = (self.text_embeddings[None], None if image is None else image[None])
-        arrays += (self.background, rows, np.arange(size) < count, base)
+        arrays = (
+            self.text_embeddings[None],
+            None if image is None else image[None],
+            self.background,
+            rows,
+            np.arange(size) < count,
+            base,
+        )
         return tuple(None if a is None else ops.convert_to_tensor(a) for a in arrays)
 
     def _select(

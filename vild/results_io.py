@@ -30,7 +30,9 @@ def save(found: "Detections", path: Path) -> None:
         InputError: as for `Detections.save`.
     """
     ending = _ending(path)
-    arrays = {} if found.embeddings is None else {"embeddings": found.embeddings}
+    arrays: dict[str, Any] = {}
+    if found.embeddings is not None:
+        arrays["embeddings"] = found.embeddings
     try:
         content = json.dumps(_content(found), allow_nan=False)
     except ValueError as error:

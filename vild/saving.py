@@ -10,6 +10,7 @@ It is the same on every backend.
 """
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from vild.errors import CheckpointError, InputError
 from vild.files import replacing
 from vild.layers import blank_weights
 from vild.model import ViLD
+from vild.settings import Settings
 from vild.vocabulary import Vocabulary
 
 _FORMAT = 1
@@ -70,40 +72,55 @@ def load_detector(directory: Path, **settings: Any) -> Detector:
 
     Raises:
         CheckpointError: if something is missing, damaged or from a newer vild.
+        InputError: for a setting that there is not.
     """
+    Settings().replace(settings)
     config = _read_json(directory / _CONFIG)
     if config.get("format") != _FORMAT:
         raise CheckpointError(
             f"{directory} has format {config.get('format')!r}, this version of vild "
             f"reads format {_FORMAT}: update vild, or save the detector anew."
         )
-    merged = {**config.get("settings", {}), **settings}
     try:
+        stored = Settings().replace(config.get("settings")).as_dict()
+        if isinstance(stored["image_size"], list):  # JSON has no tuples
+            stored["image_size"] = tuple(stored["image_size"])
+        merged = {**stored, **settings}
         model_config = dict(config["model"])
-        model_config["dtype"] = policy_name(merged.get("dtype", "float32"))
+        model_config["dtype"] = policy_name(merged["dtype"])
         with blank_weights():
             model = ViLD.from_config(model_config)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{directory / _CONFIG} does not describe a model ({error})."
+            f"{directory / _CONFIG} does not describe a detector ({error})."
         ) from error
     weights = directory / _WEIGHTS
     if not weights.is_file():
         raise CheckpointError(f"{directory} has no {_WEIGHTS}: copy it whole.")
     try:
-        model.load_weights(weights)
+        with warnings.catch_warnings():
+            # Keras only warns of some layers that the file has nothing for.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(weights)
     except Exception as error:  # HDF5 and Keras raise many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"{weights} is damaged or belongs to another model ({reason})."
         ) from error
-    return Detector(
-        model,
-        Vocabulary.load(directory / _VOCABULARY),
-        teacher=config.get("teacher"),
-        provenance=_read_json(directory / _PROVENANCE),
-        **merged,
-    )
+    words = Vocabulary.load(directory / _VOCABULARY)
+    provenance = _read_json(directory / _PROVENANCE)
+    try:
+        return Detector(
+            model,
+            words,
+            teacher=config.get("teacher"),
+            provenance=provenance,
+            **merged,
+        )
+    except InputError as error:
+        raise CheckpointError(
+            f"{directory} mixes parts of several detectors: {error}"
+        ) from error
 
 
 def is_detector(directory: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +182,8 @@ class Vocabulary:
             raise InputError(self._unknown(unknown))
         rows, base = [], []
         for group in groups:
-            found = list(dict.fromkeys(self.find(name) for name in group))
+            rows_of = [self.find(name) for name in group]
+            found = list(dict.fromkeys(row for row in rows_of if row is not None))
             mean = self.embeddings[found].mean(axis=0)
             rows.append(self.embeddings[found[0]] if len(found) == 1 else mean)
             base.append(None if self.base is None else self.base[found].any())
@@ -253,22 +254,19 @@ class Vocabulary:
         return words
 
 
-def base_flags(
-    words: Vocabulary, trained: Vocabulary, base: Collection[bool]
-) -> np.ndarray:
+def base_flags(words: Vocabulary, trained: Vocabulary) -> np.ndarray:
     """Which words are base classes of a detector, by name.
 
     Args:
         words: the vocabulary asked for.
-        trained: the classes the detector knows from training, base and novel.
-        base: (len(trained),) bools.
+        trained: the classes the detector knows, with base flags.
 
     Returns:
         (K,) bool: True where a name or synonym, spelling aside, is that of a
         base class. A novel class's own name is novel, even where a base class
         has it for a synonym.
     """
-    base = list(base)
+    base = [True] * len(trained) if trained.base is None else trained.base.tolist()
     own = {plain(name): flag for name, flag in zip(trained.names, base, strict=True)}
     any_name = {
         plain(name)

@@ -7,8 +7,8 @@ the module of the running backend. The three modules hold the same names:
 - `weighted_gather(table, indices, weights)`: sums of weighted table rows, the
   inner loop of the RoI crop.
 - `top_k(values, k)`: the largest of each row, ties in order of position.
-- `greedy_nms(overlaps, items, groups, eligible, limit)`: greedy suppression
-  within groups, in the order given, stopping as soon as `limit` are kept.
+- `greedy_nms(boxes, items, groups, eligible, limit, suppresses)`: greedy
+  suppression within groups, in the order given, until `limit` are kept.
 - `compile(function, variables)`: the function compiled for inference.
 """
 

@@ -39,21 +39,29 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
 
 
 def greedy_nms(
-    overlaps: Any, items: Any, groups: Any, eligible: Any, limit: int
+    boxes: Any,
+    items: Any,
+    groups: Any,
+    eligible: Any,
+    limit: int,
+    suppresses: Callable[[Any, Any], Any],
 ) -> tuple[Any, Any]:
     """Keeps candidates in order unless an earlier kept one suppresses them.
 
     Args:
-        overlaps: (B, N, N) bool, symmetric: do items i and j suppress each other.
-        items: (B, M) int32, the item of each candidate, best candidate first.
+        boxes: (B, N, 4) float32.
+        items: (B, M) int32, the box of each candidate, best candidate first.
         groups: (B, M) int32; only candidates of one group suppress each other.
         eligible: (B, M) bool; the others are passed over.
-        limit: how many to keep at most.
+        limit: how many to keep at most; static.
+        suppresses: from (B, n, 4) and (B, m, 4) boxes to (B, n, m) bool: would
+            the one suppress the other; symmetric.
 
     Returns:
         `kept` (B, limit) int32, positions among the candidates in order, -1
         where there are fewer; `count` (B,) int32.
     """
+    overlaps = suppresses(boxes, boxes)
     batch, candidates = tf.shape(items)[0], tf.shape(items)[1]
     slots = tf.range(limit)[None]
 

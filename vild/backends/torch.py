@@ -37,9 +37,19 @@ def top_k(values: Any, k: int) -> tuple[Any, Any]:
     Returns:
         (B, k) values in descending order and (B, k) int32 positions.
     """
-    # `torch.topk` picks and orders ties as it likes. So it only finds the last
-    # value that gets in; of those equal to it, the first ones fill up.
-    last = torch.topk(values, k, dim=-1).values[:, -1:]
+    best, index = torch.topk(values, k, dim=-1)
+    # `torch.topk` picks and orders ties as it likes. Mostly there are none at the
+    # border, and ordering the picked ones is enough.
+    last = best[:, -1:]
+    if ((values >= last).sum(-1) > k).any():
+        return _top_k_of_ties(values, k, last)
+    index, order = index.sort(dim=-1)
+    best, order = best.gather(1, order).sort(dim=-1, descending=True, stable=True)
+    return best, index.gather(1, order).to(torch.int32)
+
+
+def _top_k_of_ties(values: Any, k: int, last: Any) -> tuple[Any, Any]:
+    """`top_k` where more values equal the last one than there is room for."""
     above, level = values > last, values == last
     room = k - above.sum(-1, keepdim=True)
     chosen = above | (level & (level.cumsum(-1) <= room))
@@ -73,37 +83,51 @@ def _settle(suppresses: Any, alive: Any) -> Any:
 
 @torch.compiler.disable
 def _greedy_nms(
-    overlaps: Any, items: Any, groups: Any, eligible: Any, limit: int
+    boxes: Any,
+    items: Any,
+    groups: Any,
+    eligible: Any,
+    limit: int,
+    suppresses: Callable[[Any, Any], Any],
 ) -> Any:
     """Greedy suppression for one image; see `greedy_nms`."""
     device = items.device
     kept = torch.empty(0, dtype=torch.long, device=device)
     before = torch.ones(_TILE, _TILE, device=device).triu(1)
+
+    def hits(a: Any, b: Any) -> Any:
+        same = groups[a, None] == groups[None, b]
+        return suppresses(boxes[None, items[a]], boxes[None, items[b]])[0] & same
+
     for start in range(0, items.shape[0], _TILE):
-        tile = slice(start, start + _TILE)
-        item, group = items[tile], groups[tile]
-        hit = overlaps[items[kept]][:, item] & (groups[kept, None] == group)
-        alive = eligible[tile] & ~hit.any(0)
-        inside = overlaps[item][:, item] & (group[:, None] == group)
-        size = item.shape[0]
-        new = _settle(inside.float() * before[:size, :size], alive)
-        kept = torch.cat([kept, start + new.nonzero()[:, 0]])
+        tile = torch.arange(start, min(start + _TILE, items.shape[0]), device=device)
+        alive = eligible[tile] & ~hits(kept, tile).any(0)
+        size = tile.shape[0]
+        inside = hits(tile, tile).float() * before[:size, :size]
+        kept = torch.cat([kept, tile[_settle(inside, alive)]])
         if kept.shape[0] >= limit:
             break
     return kept[:limit]
 
 
 def greedy_nms(
-    overlaps: Any, items: Any, groups: Any, eligible: Any, limit: int
+    boxes: Any,
+    items: Any,
+    groups: Any,
+    eligible: Any,
+    limit: int,
+    suppresses: Callable[[Any, Any], Any],
 ) -> tuple[Any, Any]:
     """Keeps candidates in order unless an earlier kept one suppresses them.
 
     Args:
-        overlaps: (B, N, N) bool, symmetric: do items i and j suppress each other.
-        items: (B, M) int32, the item of each candidate, best candidate first.
+        boxes: (B, N, 4) float32.
+        items: (B, M) int32, the box of each candidate, best candidate first.
         groups: (B, M) int32; only candidates of one group suppress each other.
         eligible: (B, M) bool; the others are passed over.
-        limit: how many to keep at most.
+        limit: how many to keep at most; static.
+        suppresses: from (B, n, 4) and (B, m, 4) boxes to (B, n, m) bool: would
+            the one suppress the other; symmetric.
 
     Returns:
         `kept` (B, limit) int32, positions among the candidates in order, -1
@@ -113,7 +137,9 @@ def greedy_nms(
     kept = torch.full((batch, limit), -1, dtype=torch.int32, device=items.device)
     count = torch.zeros(batch, dtype=torch.int32, device=items.device)
     for b in range(batch):
-        one = _greedy_nms(overlaps[b], items[b], groups[b], eligible[b], limit)
+        one = _greedy_nms(
+            boxes[b], items[b].long(), groups[b], eligible[b], limit, suppresses
+        )
         kept[b, : one.shape[0]] = one.to(torch.int32)
         count[b] = one.shape[0]
     return kept, count

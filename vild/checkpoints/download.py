@@ -24,9 +24,11 @@ _TIMEOUT = 30.0  # seconds without a byte
 _CHUNK = 1 << 16  # bytes; what a dropped connection costs at most
 _PAUSES = (0.1, 0.3, 0.8)  # seconds before each new attempt
 _PROGRESS = 1 << 20  # bytes; an attempt that got this far was worth it
-# What stays as it is however often one asks: a missing or unreadable local file,
-# a certificate that is not accepted.
+# Reasons that stay as they are however often one asks: a missing or unreadable
+# local file, a certificate that is not accepted; a text is what urllib gives where
+# it does not even try, as for an unknown scheme.
 _LASTING = (
+    str,
     FileNotFoundError,
     NotADirectoryError,
     IsADirectoryError,
@@ -133,8 +135,7 @@ def _attempt(url: str, part: Part, title: str | None) -> None:
         reason = getattr(error, "reason", error)
         # Whatever the server said, in one line.
         said = " ".join(str(reason or error.__class__.__name__).split())
-        # urllib gives a text where it did not even try, as for an unknown scheme.
-        if isinstance(error, URLError) and isinstance(reason, str | _LASTING):
+        if isinstance(error, URLError) and isinstance(reason, _LASTING):
             raise DownloadError(
                 f"Expected a file at {url}, but it could not be reached ({said}); "
                 "check the address."

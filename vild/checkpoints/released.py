@@ -140,7 +140,7 @@ def read_released(path: Any, *, ensemble: bool, depth: int) -> dict[str, np.ndar
         (1, 1, 256, 256)
     """
     bundle = TensorBundle(path)
-    wanted = {}
+    wanted: dict[str, str] = {}
     for raw in bundle.variables:
         name = raw.replace(STRAY, "")
         if name.endswith("/Momentum") or name == "global_step":

@@ -7,8 +7,9 @@ from pathlib import Path
 from vild.errors import InputError
 
 # What is a picture in a folder; a file named by itself may have any ending.
-_ENDINGS = frozenset(
-    ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .png .tif .tiff .webp".split()
+_ENDINGS = (
+    *(".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".png"),
+    *(".tif", ".tiff", ".webp"),
 )
 
 

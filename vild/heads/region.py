@@ -83,11 +83,12 @@ class RegionHead(keras.layers.Layer):
             dtype="float32",
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.001),
         )
-        self.image_branch = self.image_projection = None
+        self.image_branch: Any = None
+        self.image_projection: Any = None
         if ensemble:
             self.image_branch = region_branch("image", channels, convs, units)
             self.image_projection = dense(dim, "image_projection", dtype="float32")
-        self.background = None
+        self.background: Any = None
 
     def build(self, shape: Any) -> None:
         """Builds the branches on crops of shape (M, 7, 7, C)."""

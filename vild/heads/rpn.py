@@ -36,9 +36,12 @@ class RPNHead(keras.layers.Layer):
             conv(channels, 3, f"conv_{i}", kernel_initializer=normal)
             for i in range(convs)
         ]
+        # One flat list, level by level: Keras before 3.15 leaves lists of lists out
+        # of the weights it saves.
         self.norms = [
-            [batch_norm(f"level{level}_norm_{i}") for i in range(convs)]
+            batch_norm(f"level{level}_norm_{i}")
             for level in levels
+            for i in range(convs)
         ]
         anchors = len(ASPECT_RATIOS)
         # Outputs stay float32 in mixed precision: box deltas are pixels.
@@ -50,7 +53,7 @@ class RPNHead(keras.layers.Layer):
         """Builds the shared convolutions and every level's norms."""
         shape = (None, None, None, self.channels)
         shared = (*self.convs, self.scores, self.deltas)
-        for layer in (*shared, *(norm for norms in self.norms for norm in norms)):
+        for layer in (*shared, *self.norms):
             layer.build(shape)
 
     def call(
@@ -67,8 +70,10 @@ class RPNHead(keras.layers.Layer):
             deltas dy dx dh dw, A anchors per position.
         """
         scores, deltas = [], []
-        for x, norms in zip(features, self.norms, strict=True):
-            for layer, norm in zip(self.convs, norms, strict=True):
+        norms = iter(self.norms)
+        for x in features:
+            for layer in self.convs:
+                norm = next(norms)
                 x = ops.relu(norm(layer(x), training=training))
             x = ops.cast(x, "float32")
             scores.append(self.scores(x))

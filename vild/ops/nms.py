@@ -27,8 +27,14 @@ def nms(
     boxes at exactly the threshold the released
     tiled RPN variant lets a suppressed one suppress others; this does not.
     """
-    overlaps = box_ops.overlap(boxes, boxes, epsilon) >= threshold
     eligible = box_ops.beyond_origin(boxes)
     batch, number = ops.shape(boxes)[0], boxes.shape[1]
     items = ops.broadcast_to(ops.arange(number, dtype="int32")[None], (batch, number))
-    return kernels.greedy_nms(overlaps, items, ops.zeros_like(items), eligible, limit)
+    return kernels.greedy_nms(
+        boxes,
+        items,
+        ops.zeros_like(items),
+        eligible,
+        limit,
+        lambda a, b: box_ops.overlap(a, b, epsilon) >= threshold,
+    )

@@ -65,7 +65,7 @@ def _best_of_level(
     scores: Any, deltas: Any, level: int, image_shape: Any, pre_nms: int
 ) -> tuple[Any, Any]:
     """Decodes and clips the best anchors of one level, best first."""
-    batch, height, width, _ = scores.shape
+    height, width = scores.shape[1:3]
     anchors = ops.convert_to_tensor(level_anchors(height, width, level))
     count = anchors.shape[0]
     logits = ops.reshape(scores, (-1, count))

@@ -1,10 +1,10 @@
 """From class scores to the final detections of an image.
 
-Every class shares the boxes of the regions, so suppression needs one overlap
-matrix, and walking all (class, region) pairs in order of score gives exactly
-what suppression per class followed by the overall best gives: a pair is
-suppressed only by pairs of its own class with higher scores. The walk stops as
-soon as enough are kept, typically after a few hundred of a million pairs.
+Every class shares the boxes of the regions, so walking all (class, region) pairs
+in order of score gives exactly what suppression per class followed by the overall
+best gives: a pair is suppressed only by pairs of its own class with higher scores.
+The walk stops as soon as enough are kept, typically after a few hundred of a
+million pairs.
 """
 
 from typing import Any
@@ -90,12 +90,18 @@ def select(
 
     Source: released behaviour (per-class suppression, then the top of all).
     """
-    overlaps = box_ops.overlap(boxes, boxes) >= iou
     eligible = ops.take_along_axis(box_ops.beyond_origin(boxes), regions, axis=1)
     eligible = eligible & (scores > threshold)
     if per_class < boxes.shape[1]:
         eligible = eligible & (rank_in_class(classes) < per_class)
-    return kernels.greedy_nms(overlaps, regions, classes, eligible, limit)
+    return kernels.greedy_nms(
+        boxes,
+        regions,
+        classes,
+        eligible,
+        limit,
+        lambda a, b: box_ops.overlap(a, b) >= iou,
+    )
 
 
 def best_classes(scores: Any, threshold: float, limit: int) -> tuple[Any, ...]:

@@ -1,0 +1,176 @@
+"""What other packages and future changes may rely on."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vild
+
+PACKAGE = Path(vild.__file__).parent
+
+# From the bottom up; a room imports from its own row or from rows below.
+ROWS = [
+    ["errors", "files"],
+    ["data", "drawing", "checkpoints", "presets"],
+    ["vocabulary", "results", "results_io", "settings"],
+    ["backends"],
+    ["ops"],
+    ["layers"],
+    ["backbones", "heads"],
+    ["model"],
+    ["regions"],
+    ["detector"],
+    ["saving"],
+    ["pretrained"],
+    ["oneliner"],
+    ["cli"],
+    ["__init__", "__main__"],
+]
+RANK = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
+# Words and data are for people without Keras too.
+WITHOUT_KERAS = {room for rooms in ROWS[:3] for room in rooms}
+FRAMEWORKS = {"tensorflow", "torch", "jax", "keras"}
+
+
+def room_of(module):
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        yield ".".join(parts).removesuffix(".__init__"), ast.parse(path.read_text())
+
+
+def imports(tree):
+    """Imported modules, those for type checkers left out."""
+    skipped = {
+        id(node)
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and "TYPE_CHECKING" in ast.unparse(test.test)
+        for node in ast.walk(test)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.module != "vild":
+                yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize(("module", "tree"), modules(), ids=[m for m, _ in modules()])
+def test_a_room_imports_only_from_rooms_below(module, tree):
+    room = room_of(module)
+    assert room in RANK, f"{module}: give the new room {room!r} its place in ROWS"
+    for name in imports(tree):
+        top = name.split(".")[0]
+        if top in FRAMEWORKS:
+            assert room == "backends", f"{module} imports {name}"
+        if top == "vild" and room_of(name) in RANK:
+            below = room_of(name)
+            # The detector's own `save` reaches up; it is the only exception.
+            if (room, below) != ("detector", "saving"):
+                assert RANK[below] <= RANK[room], f"{module} imports {name}"
+            if room in WITHOUT_KERAS:
+                assert below in WITHOUT_KERAS, f"{module} needs Keras through {name}"
+
+
+def test_importing_vild_loads_no_framework():
+    code = (
+        "import sys, vild, vild.results, vild.vocabulary, vild.presets\n"
+        "vild.list_models()\n"
+        "print(sorted({'keras', 'jax', 'torch', 'tensorflow'} & set(sys.modules)))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+SIGNATURES = {
+    "detect": "(image, classes=None, model='r50-ensemble', **settings)",
+    "list_models": "()",
+    "load_pretrained": "(name, checkpoint=None, **settings)",
+    "Vocabulary": "(names, embeddings, base=None)",
+    "Detector": "(model, vocabulary, *, teacher=None, provenance=None, **settings)",
+    "Detector.detect": "(self, image, classes=None, *, batch_size=8, base=None, "
+    "**settings)",
+    "Detector.encode": "(self, image, *, batch_size=8, **settings)",
+    "Detector.vocabulary": "(self, classes=None, base=None, templates=None)",
+    "Detector.save": "(self, directory)",
+    "Regions.detect": "(self, classes=None, *, base=None, **settings)",
+    "Detections.draw": "(self, image)",
+    "Detections.save": "(self, path)",
+    "Detections.to_coco": "(self, image_id, category_ids=None)",
+    "Detections.to_supervision": "(self)",
+}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_public_signatures(name):
+    value = vild
+    for part in name.split("."):
+        value = getattr(value, part)
+    signature = inspect.signature(value)
+    bare = signature.replace(
+        parameters=[
+            parameter.replace(annotation=inspect.Parameter.empty)
+            for parameter in signature.parameters.values()
+        ],
+        return_annotation=inspect.Signature.empty,
+    )
+    assert str(bare) == SIGNATURES[name]
+
+
+def test_public_names():
+    assert vild.__all__ == [
+        "Detections",
+        "Detector",
+        "Regions",
+        "ViLD",
+        "VildError",
+        "Vocabulary",
+        "detect",
+        "list_models",
+        "load_pretrained",
+    ]
+    for name in vild.__all__:
+        assert inspect.getdoc(getattr(vild, name)), name
+    assert set(vild.__all__) <= set(dir(vild))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = vild.nonsense
+
+
+def test_settings_have_one_name_everywhere():
+    from vild.settings import ModelOverrides, Settings
+
+    names = list(inspect.signature(Settings).parameters)
+    assert names == [
+        "image_size",
+        "pre_nms_proposals",
+        "num_proposals",
+        "pre_nms_detections",
+        "max_detections",
+        "nms_iou",
+        "score_threshold",
+        "masks",
+        "dtype",
+    ]
+    assert set(ModelOverrides.__annotations__) == set(names)
+
+
+def test_the_backends_hold_the_same_names():
+    found = {}
+    for name in ("jax", "tensorflow", "torch"):
+        tree = ast.parse((PACKAGE / "backends" / f"{name}.py").read_text())
+        found[name] = {
+            node.name: ast.unparse(node.args)
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        }
+    assert found["jax"] == found["tensorflow"] == found["torch"]
+    assert len(found["jax"]) >= 4
