@@ -86,7 +86,8 @@ def loop_torch(boxes, scores):
             .clip(0)
             .prod(-1)
         )
-        # Shared by all classes, so the loop need not compute it again.
+        # Shared by all classes, so the loop need not compute it again, which
+        # torchvision does. Like it, the loop has no limit to stop at.
         over = inside / (area[:, None] + area - inside) >= IOU
 
         def suppress(scores):
@@ -96,9 +97,7 @@ def loop_torch(boxes, scores):
                 if alive[i]:
                     kept.append(i)
                     alive &= ~over[i]
-                    if len(kept) == LIMIT:
-                        break
-            return torch.tensor(np.array(kept))
+            return torch.tensor(np.array(kept[:LIMIT]))
 
     scores = torch.tensor(scores)
 

@@ -58,7 +58,8 @@ def imports(tree):
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            # `import vild` itself loads nothing: its names are lazy.
+            yield from (a.name for a in node.names if a.name != "vild")
         elif isinstance(node, ast.ImportFrom):
             if node.module != "vild":
                 yield node.module

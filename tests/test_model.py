@@ -97,14 +97,18 @@ def test_region_head_equals_the_release(reference, flavour):
     expected = {
         "box_outputs": outputs["deltas"],
         "feat_outputs": outputs["text_embeddings"],
-        "class_outputs": scoring.text_logits(
-            outputs["text_embeddings"], rows, model.region.background, valid
+        "class_outputs": ops.transpose(
+            scoring.text_logits(
+                outputs["text_embeddings"], rows, model.region.background, valid
+            ),
+            (0, 2, 1),
         ),
     }
     if flavour == "ensemble":
         image = outputs["image_embeddings"]
         expected["distill_feat_outputs"] = image
-        expected["distill_class_outputs"] = scoring.image_logits(image, rows, valid)
+        logits = scoring.image_logits(image, rows, valid)
+        expected["distill_class_outputs"] = ops.transpose(logits, (0, 2, 1))
     for name, value in expected.items():
         assert_close(value, golden[f"{flavour}__{name}"], name)
 

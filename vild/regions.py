@@ -160,7 +160,9 @@ class Regions:
         """
         words = self._words(classes, base)
         products, exponent = _products(*self._inputs(words))
-        return ops.convert_to_numpy(products[0] ** exponent)[:, : len(words)]
+        return np.ascontiguousarray(
+            ops.convert_to_numpy(products[0] ** exponent)[: len(words)].T
+        )
 
     def save(self, path: str | Path, *, features: bool = False) -> None:
         """Writes the regions to an `.npz` file without pickles.

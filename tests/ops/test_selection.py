@@ -17,7 +17,14 @@ CASES = ["vild", "ensemble", "ensemble_rare", "ensemble_thr"]
 
 def run_select(boxes, scores, number, **options):
     run = compiled(number, *options.items())
-    return map(ops.convert_to_numpy, run(*map(ops.convert_to_tensor, (boxes, scores))))
+    return map(
+        ops.convert_to_numpy, run(ops.convert_to_tensor(boxes), class_major(scores))
+    )
+
+
+def class_major(scores):
+    """(B, N, K) -> (B, K, N)."""
+    return ops.convert_to_tensor(np.ascontiguousarray(scores.transpose(0, 2, 1)))
 
 
 @functools.cache
@@ -40,10 +47,12 @@ def test_post_processing_equals_the_release(reference, case):
         base = golden["rare_mask"][1:] > 0.5
     image = None
     if case != "vild":
-        image = ops.convert_to_tensor(golden["distill_class_outputs"])
-    text = ops.convert_to_tensor(golden["class_outputs"])
-    products, exponent = scoring.score_products(text, image, base)
-    scores = ops.convert_to_numpy(products**exponent)
+        image = class_major(golden["distill_class_outputs"])
+    text = class_major(golden["class_outputs"])
+    products, exponent = scoring.score_products(
+        text, image, ops.convert_to_tensor(base)
+    )
+    scores = ops.convert_to_numpy(products**exponent).transpose(0, 2, 1)
     np.testing.assert_allclose(scores, golden[f"{case}__raw_probs"], atol=1e-5)
 
     boxes = box_ops.decode(
@@ -111,7 +120,7 @@ def test_selection_equals_suppression_per_class(seed, case, ties):
 def test_without_suppression_each_region_has_its_best_class():
     rng = np.random.default_rng(0)
     scores = rng.random((2, 40, 7)).astype("float32")
-    outputs = selection.best_classes(ops.convert_to_tensor(scores), 0.9, 10)
+    outputs = selection.best_classes(class_major(scores), 0.9, 10)
     values, regions, classes, count = map(ops.convert_to_numpy, outputs)
     for b in range(2):
         best = scores[b].max(1)

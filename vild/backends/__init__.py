@@ -6,6 +6,7 @@ the module of the running backend. The three modules hold the same names:
 
 - `weighted_gather(table, indices, weights)`: sums of weighted table rows, the
   inner loop of the RoI crop.
+- `similarities(vectors, rows)`: the product of every vector with every row.
 - `top_k(values, k)`: the largest of each row, ties in order of position.
 - `greedy_nms(boxes, items, groups, eligible, limit, suppresses)`: greedy
   suppression within groups, in the order given, until `limit` are kept.

@@ -29,6 +29,19 @@ def weighted_gather(table: Any, indices: Any, weights: Any) -> Any:
     return total
 
 
+def similarities(vectors: Any, rows: Any) -> Any:
+    """The product of every row with every vector.
+
+    Args:
+        vectors: (B, N, D) float32.
+        rows: (K, D) float32.
+
+    Returns:
+        (B, K, N) float32.
+    """
+    return jnp.einsum("kd,bnd->bkn", rows, vectors)
+
+
 def top_k(values: Any, k: int) -> tuple[Any, Any]:
     """The largest values of each row, ties in order of position.
 

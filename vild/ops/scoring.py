@@ -1,8 +1,12 @@
-"""Region embeddings x text embeddings -> class scores."""
+"""Region embeddings x text embeddings -> class scores.
+
+Arrays are class-major, (B, K, N): flattened, they stand in the order in which
+the release concatenates classes, so that ties fall as they do there.
+"""
 
 from typing import Any
 
-from vild.backends import keras
+from vild.backends import keras, kernels
 
 ops = keras.ops
 
@@ -42,59 +46,62 @@ def merge(text_embeddings: Any, image_embeddings: Any | None) -> Any:
     return normalise(2.0 * text_embeddings + image_embeddings)
 
 
-def text_logits(embeddings: Any, classes: Any, background: Any, valid: Any) -> Any:
+def text_logits(
+    embeddings: Any, classes: Any, background: Any, valid: Any = None
+) -> Any:
     """Logits of background and classes from the text branch.
 
     Args:
         embeddings: (B, N, D) float32 unit vectors of regions.
         classes: (K, D) float32 unit rows.
         background: (D,) float32, learned, any length.
-        valid: (K,) bool; rows that only pad the matrix get no logit.
+        valid: (K,) bool; rows that only pad the matrix get no logit. None: all.
 
     Returns:
-        (B, N, 1 + K) float32, background first, temperature applied.
+        (B, 1 + K, N) float32, background first, temperature applied.
     """
-    against_background = ops.matmul(embeddings, normalise(background)[:, None])
-    logits = TEMPERATURE * ops.concatenate(
-        [against_background, ops.matmul(embeddings, ops.transpose(classes))], axis=-1
-    )
-    valid = ops.concatenate([ops.ones((1,), "bool"), valid])
-    return ops.where(valid, logits, _NO_LOGIT)
+    rows = ops.concatenate([normalise(background)[None], classes], axis=0)
+    if valid is not None:
+        valid = ops.concatenate([ops.ones((1,), "bool"), valid])
+    return image_logits(embeddings, rows, valid)
 
 
-def image_logits(embeddings: Any, classes: Any, valid: Any) -> Any:
+def image_logits(embeddings: Any, classes: Any, valid: Any = None) -> Any:
     """Logits of classes from the image branch; it has no background.
 
     Args:
         embeddings: (B, N, D) float32 unit vectors of regions.
         classes: (K, D) float32 unit rows.
-        valid: (K,) bool; rows that only pad the matrix get no logit.
+        valid: (K,) bool; rows that only pad the matrix get no logit. None: all.
 
     Returns:
-        (B, N, K) float32, temperature applied.
+        (B, K, N) float32, temperature applied.
     """
-    logits = TEMPERATURE * ops.matmul(embeddings, ops.transpose(classes))
-    return ops.where(valid, logits, _NO_LOGIT)
+    logits = kernels.similarities(TEMPERATURE * embeddings, classes)
+    if valid is not None:
+        # Added, not chosen: one cheap pass over the largest array there is.
+        logits = logits + ops.where(valid, 0.0, _NO_LOGIT)[:, None]
+    return logits
 
 
 def score_products(text: Any, image: Any | None, base: Any) -> tuple[Any, float]:
     """Scores before the root is taken, which does not change their order.
 
     Args:
-        text: (B, N, 1 + K) float32 logits, background first.
-        image: (B, N, K) float32 logits, or None for the one-branch flavour.
+        text: (B, 1 + K, N) float32 logits, background first.
+        image: (B, K, N) float32 logits, or None for the one-branch flavour.
         base: (K,) bool, the classes the detector was trained on.
 
     Returns:
-        (B, N, K) float32 and the exponent that makes scores of them. With p
+        (B, K, N) float32 and the exponent that makes scores of them. With p
         from the text branch and q from the image branch the ensemble scores
         (p p q)^(1/3) for base classes and (p q q)^(1/3) for novel ones;
         without an image branch the score is p for all.
 
     Source: paper section 3.4, with the released weights 2/3 and 1/3.
     """
-    p = ops.softmax(text, axis=-1)[..., 1:]
+    p = ops.softmax(text, axis=1)[:, 1:]
     if image is None:
         return p, 1.0
-    q = ops.softmax(image, axis=-1)
-    return q * p * ops.where(base, p, q), 1.0 / 3.0
+    q = ops.softmax(image, axis=1)
+    return q * p * ops.where(base[:, None], p, q), 1.0 / 3.0

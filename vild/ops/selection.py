@@ -19,7 +19,7 @@ def candidates(scores: Any, number: int) -> tuple[Any, Any, Any]:
     """The best (class, region) pairs.
 
     Args:
-        scores: (B, N, K) float32.
+        scores: (B, K, N) float32.
         number: how many pairs, at most N * K; static.
 
     Returns:
@@ -27,8 +27,8 @@ def candidates(scores: Any, number: int) -> tuple[Any, Any, Any]:
         `classes` (B, number) int32. Ties go to the lower class, then to the
         lower region, as in a concatenation of classes.
     """
-    regions = scores.shape[1]
-    flat = ops.reshape(ops.transpose(scores, (0, 2, 1)), (ops.shape(scores)[0], -1))
+    regions = scores.shape[2]
+    flat = ops.reshape(scores, (ops.shape(scores)[0], -1))
     values, index = kernels.top_k(flat, number)
     return values, index % regions, index // regions
 
@@ -108,7 +108,7 @@ def best_classes(scores: Any, threshold: float, limit: int) -> tuple[Any, ...]:
     """Each region's best class, without suppression.
 
     Args:
-        scores: (B, N, K) float32.
+        scores: (B, K, N) float32.
         threshold: keep scores strictly above this.
         limit: detections to keep; static.
 
@@ -120,9 +120,9 @@ def best_classes(scores: Any, threshold: float, limit: int) -> tuple[Any, ...]:
     Source: released behaviour (the export without suppression).
     """
     values, regions = kernels.top_k(
-        ops.max(scores, axis=-1), min(limit, scores.shape[1])
+        ops.max(scores, axis=1), min(limit, scores.shape[2])
     )
-    classes = ops.cast(ops.argmax(scores, axis=-1), "int32")
+    classes = ops.cast(ops.argmax(scores, axis=1), "int32")
     classes = ops.take_along_axis(classes, regions, axis=-1)
     count = ops.sum(ops.cast(values > threshold, "int32"), axis=-1)
     return values, regions, classes, count
