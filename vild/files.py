@@ -23,7 +23,9 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
 
     Example:
         >>> with replacing(Path("a.txt")) as temporary:
-        ...     temporary.write_text("all of it")
+        ...     _ = temporary.write_text("all of it")
+        >>> Path("a.txt").read_text()
+        'all of it'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")

@@ -359,7 +359,7 @@ def _check_rows(embeddings: Any, count: int) -> np.ndarray:
 def _check_base(base: Any, count: int) -> np.ndarray | None:
     if base is None:
         return None
-    if base is True:
+    if isinstance(base, bool | np.bool_) and base:
         return np.ones(count, bool)
     flags = np.asarray(base)
     if flags.shape != (count,) or flags.dtype != bool:

@@ -37,11 +37,12 @@ def unpack(archive: Path, directory: Path) -> None:
         >>> from pathlib import Path
         >>> from vild.checkpoints.archive import unpack
         >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "a.txt").write_text("hello")
         >>> with tarfile.open(folder / "a.tar.gz", "w:gz") as tar:
-        ...     tar.add("pyproject.toml")
+        ...     tar.add(folder / "a.txt", "a.txt")
         >>> unpack(folder / "a.tar.gz", folder / "a")
         >>> [path.name for path in (folder / "a").iterdir()]
-        ['pyproject.toml']
+        ['a.txt']
     """
     archive, directory = Path(archive), Path(directory)
     try:
