@@ -139,6 +139,24 @@ class Detector:
         ]
         return results[0] if single else results
 
+    @overload
+    def encode(
+        self,
+        image: ImageLike,
+        *,
+        batch_size: int = ...,
+        **settings: Unpack[Overrides],
+    ) -> Regions: ...
+
+    @overload
+    def encode(
+        self,
+        image: Sequence[ImageLike],
+        *,
+        batch_size: int = ...,
+        **settings: Unpack[Overrides],
+    ) -> list[Regions]: ...
+
     def encode(
         self,
         image: Any,
