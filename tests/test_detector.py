@@ -200,6 +200,12 @@ def test_words_are_found_by_any_spelling_and_synonym(detector):
     assert detector.vocabulary() is own
 
 
+def test_classes_may_come_from_anywhere(detector):
+    expected = detector.vocabulary(["cat", "dog"])
+    for classes in (("cat", "dog"), np.array(["cat", "dog"]), iter(["cat", "dog"])):
+        assert detector.vocabulary(classes).names == expected.names
+
+
 def test_base_classes_are_told_by_name(detector):
     rows = np.random.default_rng(0).normal(size=(4, DIM))
     names = ["COUCH", ["unknown", "red_scooter"], "traffic light", "zebra"]
@@ -305,13 +311,84 @@ def test_words_that_cannot_be_used(detector, classes, sentence):
         ({"score_threshold": float("nan")}, "score_threshold"),
         ({"masks": "yes"}, "masks"),
         ({"threshold": 0.5}, "no setting 'threshold'"),
-        ({"dtype": "bfloat16"}, "cannot be changed here"),
+        ({"score_threshold": "0.5"}, "score_threshold"),
+        ({"nms_iou": True}, "nms_iou"),
+        ({"dtype": "bfloat16"}, "set it when the detector is made"),
         ({"batch_size": 0}, "batch_size"),
     ],
 )
 def test_settings_that_cannot_be_used(detector, setting, sentence):
     with pytest.raises(InputError, match=sentence):
         detector.detect([photo()], **setting)
+
+
+def test_settings_are_kept_as_plain_values(detector, tmp_path):
+    odd = {
+        "max_detections": np.int64(7),
+        "num_proposals": np.int32(30),
+        "image_size": np.array([96, 128]),
+        "score_threshold": np.float32(0.0),
+        "masks": np.bool_(True),
+    }
+    regions = detector.encode(photo(), **odd)
+    assert len(regions.detect()) == 7
+    assert len(regions.detect(max_detections=np.int64(5))) == 5
+    assert len(regions.detect(max_detections=5)) == 5
+    regions.save(tmp_path / "a.npz")
+    loaded = Regions.load(tmp_path / "a.npz", detector)
+    assert loaded.settings == regions.settings
+    assert loaded.settings.image_size == (96, 128)
+
+
+def test_words_of_another_space_are_refused_on_every_road(detector, regions):
+    words = vild.Vocabulary(["a"], np.ones((1, DIM + 1)))
+    for road in (
+        lambda: detector.detect(photo(), words),
+        lambda: detector.vocabulary(words),
+        lambda: regions.detect(words),
+    ):
+        with pytest.raises(InputError, match="different teachers"):
+            road()
+
+
+def test_regions_of_another_detector_are_refused(regions, tmp_path):
+    regions.save(tmp_path / "a.npz", features=True)
+    with pytest.raises(InputError, match="another detector"):
+        Regions.load(tmp_path / "a.npz", tiny_detector(seed=7))
+
+
+def test_several_photos_must_be_countable(detector):
+    with pytest.raises(InputError, match=r"list\(photos\)"):
+        detector.detect(photo() for _ in range(2))
+    assert len(detector.detect(np.stack([photo(), photo()]))) == 2
+    for size in (None, 1.5):
+        with pytest.raises(InputError, match="batch_size"):
+            detector.detect([photo()], batch_size=size)
+
+
+def test_a_vocabulary_does_not_change_with_the_arrays_it_was_made_of():
+    base, rows = np.array([True, False]), np.eye(2, 4)
+    words = vild.Vocabulary(["a", "b"], rows, base)
+    base[:], rows[:] = False, 7
+    assert words.base.tolist() == [True, False]
+    np.testing.assert_array_equal(words.embeddings, np.eye(2, 4))
+    assert vild.Vocabulary(["a", "b"], np.eye(2, 4), [1, 0]).base.tolist() == [
+        True,
+        False,
+    ]
+
+
+def test_places_that_cannot_be_written(detector, regions, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for save in (
+        lambda: regions.save(file / "a.npz"),
+        lambda: detector.own_vocabulary.save(file / "a.npz"),
+        lambda: detector.save(file / "a"),
+    ):
+        with pytest.raises(InputError, match="cannot be written"):
+            save()
+    assert file.read_text() == "mine"
 
 
 def test_regions_cannot_change_what_was_decided_before(regions):
@@ -330,7 +407,12 @@ def test_vocabularies_that_cannot_be_used(detector, regions):
     ):
         with pytest.raises(InputError, match=sentence):
             vild.Vocabulary(["a", "b"], bad)
-    for base in ([True], [1, 0], False):
+    for text in (np.array([["1"], ["2"]]), np.eye(2, dtype=complex)):
+        with pytest.raises(InputError, match="real numbers"):
+            vild.Vocabulary(["a", "b"], text)
+    with pytest.raises(InputError, match="list of names"):
+        detector.vocabulary({"cat", "dog"})
+    for base in ([True], [2, 0], False):
         with pytest.raises(InputError, match="base must be"):
             vild.Vocabulary(["a", "b"], rows, base)
     with pytest.raises(InputError, match="different teachers"):

@@ -169,6 +169,24 @@ def test_any_keras_pyramid_can_be_the_backbone():
     assert tuple(outputs["features"][0].shape) == (1, 32, 16, 16)
 
 
+def test_a_subclassed_backbone_needs_only_to_know_its_shapes():
+    class Pools(keras.Model):
+        def call(self, x):
+            pool = keras.ops.average_pool
+            strides = (4, 8, 16, 32)
+            return [pool(x, s, s, data_format="channels_last") for s in strides]
+
+        def compute_output_shape(self, shape):
+            batch, height, width, channels = shape
+            return [
+                (batch, height and height // s, width and width // s, channels)
+                for s in (4, 8, 16, 32)
+            ]
+
+    outputs = compiled(ViLD(Pools(), **TINY))(images(1, 64, 64))
+    assert tuple(outputs["boxes"].shape) == (1, 20, 4)
+
+
 def test_config_rebuilds_the_model():
     model = tiny(dim=7)
     copy = ViLD.from_config(model.get_config())

@@ -174,7 +174,7 @@ def test_another_process_finds_the_same(
 
 
 def test_an_older_detector_is_replaced(detector: vild.Detector, copied: Path) -> None:
-    (copied / "config.json").write_text("{}")
+    (copied / "provenance.json").write_text("older")
     detector.save(copied)
     assert sorted(path.name for path in copied.iterdir()) == FILES
     assert list(copied.parent.iterdir()) == [copied]
@@ -187,15 +187,39 @@ def test_only_detectors_and_empty_folders_are_replaced(
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "thesis.tex").write_text("all of it")
     (tmp_path / "file").write_text("all of it")
-    for name in ("folder", "file"):
+    # Many tools write a file of that name.
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "config.json").write_text('{"model": "theirs"}')
+    # A detector that somebody has put more into.
+    (tmp_path / "shared").mkdir()
+    detector.save(tmp_path / "shared")
+    (tmp_path / "shared" / "thesis.tex").write_text("all of it")
+    for name in ("folder", "file", "foreign", "shared"):
         with pytest.raises(InputError, match="exists and is no detector directory"):
             detector.save(tmp_path / name)
     assert (tmp_path / "folder" / "thesis.tex").read_text() == "all of it"
     assert (tmp_path / "file").read_text() == "all of it"
+    assert (tmp_path / "shared" / "thesis.tex").read_text() == "all of it"
     (tmp_path / "empty").mkdir()
     detector.save(tmp_path / "empty")
     assert sorted(path.name for path in (tmp_path / "empty").iterdir()) == FILES
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_saving_through_a_link_and_in_the_current_folder(
+    detector: vild.Detector, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = copied.with_name("link")
+    link.symlink_to(copied, target_is_directory=True)
+    detector.save(link)
+    assert link.is_symlink()
+    assert sorted(path.name for path in copied.iterdir()) == FILES
+    assert sorted(path.name for path in copied.parent.iterdir()) == ["detector", "link"]
+    here = copied.with_name("here")
+    here.mkdir()
+    monkeypatch.chdir(here)
+    detector.save(".")
+    assert sorted(path.name for path in here.iterdir()) == FILES
 
 
 def test_the_model_card_shows_the_way(saved: Path) -> None:
@@ -311,7 +335,26 @@ def test_parts_of_another_detector(copied: Path, tmp_path: Path) -> None:
 
 def test_words_of_another_space(copied: Path) -> None:
     vild.Vocabulary(["a"], np.eye(1, 7)).save(copied / "vocabulary.npz")
-    with pytest.raises(CheckpointError, match="7"):
+    with pytest.raises(CheckpointError, match=r"vocabulary\.npz is damaged"):
+        vild.load_pretrained(copied)
+
+
+def test_flipped_bits_are_noticed(copied: Path) -> None:
+    path = copied / "model.weights.h5"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 100] = bytes(100)
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="digest"):
+        vild.load_pretrained(copied)
+
+
+def test_weights_never_go_into_the_other_flavour(copied: Path) -> None:
+    path = copied / "config.json"
+    config = json.loads(path.read_text())
+    config["model"]["ensemble"] = not config["model"]["ensemble"]
+    path.write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="it was changed"):
         vild.load_pretrained(copied)
 
 

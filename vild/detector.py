@@ -1,7 +1,7 @@
 """The detector: photo in, regions out; and the words it knows."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -16,7 +16,7 @@ from vild.model import ViLD
 from vild.regions import Regions
 from vild.results import Detections
 from vild.settings import ModelOverrides, Overrides, Settings
-from vild.vocabulary import ClassName, Vocabulary, base_flags
+from vild.vocabulary import ClassName, Vocabulary, base_flags, check_dim
 
 ops = keras.ops
 
@@ -226,6 +226,7 @@ class Detector:
             words = classes
         else:
             words = own.subset(classes)
+        check_dim(words, own.dim)
         if base is not None:
             return words.with_base(base)
         if words.base is None:
@@ -274,9 +275,30 @@ class Detector:
             start += size
         return np.concatenate(crops)
 
+    def check_regions(self, regions: Regions) -> None:
+        """Refuses regions that another kind of detector made.
+
+        Args:
+            regions: loaded from a file.
+
+        Raises:
+            InputError: if they do not fit this model.
+        """
+        same = regions.text_embeddings.shape[1] == self.model.config["dim"]
+        same &= np.array_equal(
+            regions.background, ops.convert_to_numpy(self.model.region.background)
+        )
+        if not same:
+            raise InputError(
+                "These regions were made by another detector: load them with that "
+                "one, or without detector=."
+            )
+
     def _encode(self, images: Sequence[Any], batch_size: int, chosen: Settings) -> Any:
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, received {batch_size}.")
+        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise InputError(
+                f"batch_size must be a whole number above 0, received {batch_size!r}."
+            )
         if len(images) == 0:
             return
         # Batches of equal size, so that one compiled program serves them all.
@@ -373,7 +395,8 @@ def with_dtype(model: ViLD, dtype: str) -> ViLD:
         dtype: `float32`, `bfloat16` or `float16`.
 
     Returns:
-        A new model with copied weights.
+        A new model with copied weights. A backbone of your own is not rebuilt: it
+        keeps computing as it was made to, and is shared.
     """
     config = {**model.get_config(), "dtype": policy_name(dtype)}
     if not isinstance(config["backbone"], int):
@@ -399,4 +422,11 @@ def policy_name(dtype: str) -> str:
 
 
 def _is_list(image: Any) -> bool:
-    return isinstance(image, list | tuple)
+    """Whether there are several photos; says how to pass what cannot be counted."""
+    if isinstance(image, Iterator | set | dict):
+        raise InputError(
+            f"Several photos must come as a list, received {type(image).__name__}: "
+            "write list(photos)."
+        )
+    stack = isinstance(image, np.ndarray) and image.ndim == 4
+    return stack or isinstance(image, list | tuple)

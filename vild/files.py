@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from vild.errors import InputError
+
 
 @contextlib.contextmanager
 def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
@@ -27,6 +29,7 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
         >>> Path("a.txt").read_text()
         'all of it'
     """
+    path = path.resolve()  # a link stays a link to what is replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
@@ -34,10 +37,7 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
             temporary.mkdir()
         yield temporary
         if folder and path.exists():
-            old = path.with_name(f"{temporary.name}.old")
-            path.rename(old)
-            temporary.rename(path)
-            shutil.rmtree(old)
+            _swap(temporary, path)
         else:
             temporary.replace(path)
     finally:
@@ -45,3 +45,41 @@ def replacing(path: Path, *, folder: bool = False) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Puts one folder in the place of another, or leaves that where it is."""
+    old = path.with_name(f"{new.name}.old")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a failure to write into a sentence.
+
+    Args:
+        path: what is written, for the message.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        InputError: where the system refuses.
+
+    Example:
+        >>> with writing(Path("a.txt")):
+        ...     _ = Path("a.txt").write_text("hello")
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}): name a place that "
+            "can, with enough room."
+        ) from error

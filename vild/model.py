@@ -6,6 +6,7 @@ from typing import Any
 from vild.backbones.fpn import FeaturePyramid
 from vild.backbones.resnet import resnet
 from vild.backends import keras
+from vild.errors import InputError
 from vild.heads.mask import CROP_SIZE as MASK_CROP_SIZE
 from vild.heads.mask import MaskHead
 from vild.heads.region import CROP_SIZE, RegionHead
@@ -40,7 +41,7 @@ class ViLD(keras.Model):
         name: model name.
 
     Raises:
-        ValueError: if the backbone does not yield such maps.
+        InputError: if the backbone does not yield such maps.
 
     Example:
         >>> model = ViLD(50, ensemble=True)
@@ -97,7 +98,9 @@ class ViLD(keras.Model):
     def _build_parts(self) -> None:
         """Makes every variable now, so that weights can be loaded at once."""
         channels = self.config["channels"]
-        features = [tuple(output.shape) for output in self.backbone.outputs]
+        if not self.backbone.built:
+            self.backbone.build((None, None, None, 3))
+        features = [(None, None, None, s[-1]) for s in _map_shapes(self.backbone)]
         levels = [(None, None, None, channels)] * len(self.levels)
         self.fpn.build(features)
         self.rpn.build(levels)
@@ -238,14 +241,23 @@ class ViLD(keras.Model):
 
 def _checked(backbone: Any) -> Any:
     """A backbone, if it yields maps at strides 4, 8, 16, 32."""
-    outputs = getattr(backbone, "outputs", None) or []
-    strides = []
-    if len(outputs) == 4:
-        shapes = backbone.compute_output_shape((1, 256, 256, 3))
-        strides = [256 // shape[1] for shape in shapes]
-    if strides != [4, 8, 16, 32]:
-        raise ValueError(
-            "A backbone must be a keras.Model that yields 4 maps at strides 4, 8, 16, "
-            f"32; received {len(outputs)} maps at strides {strides}."
+    try:
+        sides = [shape[1] for shape in _map_shapes(backbone)]
+    except Exception as error:  # whatever a foreign model raises
+        raise InputError(
+            f"{backbone!r} cannot be a backbone, since its output shapes are not known "
+            f"({error}): give it compute_output_shape, or make it a functional model."
+        ) from error
+    if sides != [64, 32, 16, 8]:
+        raise InputError(
+            "A backbone must yield 4 maps at strides 4, 8, 16, 32, so with sides 64, "
+            f"32, 16, 8 of a 256-pixel image; received {len(sides)} maps with sides "
+            f"{sides}."
         )
     return backbone
+
+
+def _map_shapes(backbone: Any) -> list[tuple[int, ...]]:
+    """Shapes of the maps that a backbone makes of a 256-pixel image."""
+    shapes = backbone.compute_output_shape((1, 256, 256, 3))
+    return [tuple(shape) for shape in shapes]

@@ -1,6 +1,7 @@
 """`vild.detect`: everything in one call."""
 
 import functools
+import os
 from collections.abc import Sequence
 from typing import Any, Unpack
 
@@ -16,7 +17,7 @@ DEFAULT_MODEL = "r50-ensemble"
 def detect(
     image: ImageLike | Sequence[ImageLike],
     classes: Sequence[ClassName] | Vocabulary | None = None,
-    model: str | Detector = DEFAULT_MODEL,
+    model: str | os.PathLike[str] | Detector = DEFAULT_MODEL,
     **settings: Unpack[Overrides],
 ) -> Any:
     """Finds what the words name in a photo.
@@ -35,7 +36,7 @@ def detect(
     Example:
         >>> vild.detect("street.jpg", ["bicycle"], model="r50-ensemble").table()
     """
-    detector = _load(model) if isinstance(model, str) else model
+    detector = model if isinstance(model, Detector) else _load(os.fspath(model))
     return detector.detect(image, classes, **settings)
 
 

@@ -57,6 +57,11 @@ def load_pretrained(
         >>> detector = vild.load_pretrained("r50-ensemble", image_size=1024)
     """
     Settings().replace(settings)
+    if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+        raise InputError(
+            f"A model is a preset or a detector directory, received {name!r}: the "
+            f"presets are {', '.join(PRESETS)}."
+        )
     text = os.fspath(name)
     if text.startswith("hf://"):
         raise InputError(
@@ -65,7 +70,7 @@ def load_pretrained(
         )
     preset = PRESETS.get(text)
     if preset is None:
-        directory = Path(text)
+        directory = Path(text).expanduser()
         if not directory.is_dir():
             raise InputError(
                 f"There is neither a preset nor a detector directory {text!r}: the "
@@ -87,6 +92,11 @@ def _cached(preset: Preset) -> Path:
     directory = cache_dir() / "detectors" / preset.name
     if is_detector(directory):
         return directory
+    if directory.exists():
+        raise CheckpointError(
+            f"The cached {preset.name!r} in {directory} is damaged: delete that "
+            "folder, and it is downloaded again."
+        )
     try:
         with locked(directory.with_name(f".{preset.name}.lock")):
             if not is_detector(directory):  # somebody else may have been faster

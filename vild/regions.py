@@ -12,11 +12,11 @@ import numpy as np
 from vild.backends import keras, kernels
 from vild.data.masks import LazyMasks, paste_masks
 from vild.errors import CheckpointError, InputError
-from vild.files import replacing
+from vild.files import replacing, writing
 from vild.ops import scoring, selection
 from vild.results import Detections
 from vild.settings import DetectOverrides, Settings
-from vild.vocabulary import ClassName, Vocabulary
+from vild.vocabulary import ClassName, Vocabulary, check_dim
 
 if TYPE_CHECKING:
     from vild.detector import Detector
@@ -26,6 +26,8 @@ ops = keras.ops
 # (class, region) pairs that are looked at first: nearly always enough to fill
 # the detections, and a size that every framework's top-k is fast at.
 _CANDIDATES = 4096
+
+_TINY = float(np.finfo("float32").tiny)
 
 _ARRAYS = ("boxes", "objectness", "text_embeddings", "model_boxes", "background")
 
@@ -161,7 +163,7 @@ class Regions:
         words = self._words(classes, base)
         products, exponent = _products(*self._inputs(words))
         return np.ascontiguousarray(
-            ops.convert_to_numpy(products[0] ** exponent)[: len(words)].T
+            ops.convert_to_numpy(_flush(products[0]) ** exponent)[: len(words)].T
         )
 
     def save(self, path: str | Path, *, features: bool = False) -> None:
@@ -188,7 +190,8 @@ class Regions:
                 arrays[f"features_{i}"] = feature
         about = {"image_size": self.image_size, "settings": self.settings.as_dict()}
         arrays["about"] = np.array(json.dumps(about))
-        with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+        path = Path(path)
+        with writing(path), replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
 
     @classmethod
@@ -205,6 +208,7 @@ class Regions:
 
         Raises:
             CheckpointError: if the file is missing, damaged or something else.
+            InputError: if another kind of detector made them.
         """
         try:
             with np.load(path, allow_pickle=False) as arrays:
@@ -213,7 +217,7 @@ class Regions:
                 names = sorted(n for n in arrays.files if n.startswith("features_"))
                 features = [ops.convert_to_tensor(arrays[name]) for name in names]
                 image = arrays.get("image_embeddings")
-            return cls(
+            regions = cls(
                 image_embeddings=image,
                 image_size=tuple(about["image_size"]),
                 settings=Settings().replace(about["settings"]),
@@ -228,6 +232,9 @@ class Regions:
                 f"{path} is not a file of regions or is damaged ({error}): make it "
                 "anew with Regions.save."
             ) from error
+        if detector is not None:
+            detector.check_regions(regions)
+        return regions
 
     def _words(self, classes: Any, base: Any) -> Vocabulary:
         if self.detector is not None:
@@ -239,12 +246,7 @@ class Regions:
                 "These regions were loaded without a detector, which knows the words: "
                 "pass a vild.Vocabulary, or load them with detector=."
             )
-        dim = self.text_embeddings.shape[1]
-        if words.dim != dim:
-            raise InputError(
-                f"The vocabulary's vectors have {words.dim} dimensions, the "
-                f"detector's regions {dim}: they come from different teachers."
-            )
+        check_dim(words, self.text_embeddings.shape[1])
         if words.base is None:
             words = words.with_base(True)
         return words
@@ -287,13 +289,14 @@ class Regions:
         boxes = ops.convert_to_tensor(self.model_boxes[None])
         iou = ops.convert_to_tensor(np.float32(chosen.nms_iou))
         every = len(self) * _padded_count(len(words))
-        number = min(_CANDIDATES, every)
+        limit = min(chosen.max_detections, every)
+        number = max(min(_CANDIDATES, every), limit)
         per_class = min(chosen.pre_nms_detections, len(self))
         while True:
-            run = _suppress(number, per_class, chosen.max_detections)
+            run = _suppress(number, per_class, limit)
             outputs = run(*inputs, boxes, threshold, iou)
             values, region, class_ids, kept, count = map(ops.convert_to_numpy, outputs)
-            full = count[0] == chosen.max_detections
+            full = count[0] == limit
             # The walk is exact if it ended for want of room or of candidates.
             if full or number == every or values[0, -1] <= chosen.score_threshold:
                 break
@@ -339,6 +342,15 @@ def _products(
     return scoring.score_products(logits, image_logits, base)
 
 
+def _flush(products: Any) -> Any:
+    """Zeros in place of what is too small for a normal float.
+
+    TensorFlow and XLA compute so anyway, PyTorch does not, and "score above 0"
+    must mean the same on all.
+    """
+    return ops.where(products < _TINY, 0.0, products)
+
+
 @functools.cache
 def _suppress(number: int, per_class: int, limit: int) -> Any:
     """Scoring and exact suppression, compiled for these sizes."""
@@ -346,8 +358,9 @@ def _suppress(number: int, per_class: int, limit: int) -> Any:
     def run(*arguments: Any) -> tuple[Any, ...]:
         *inputs, boxes, threshold, iou = arguments
         products, exponent = _products(*inputs)
-        # The root keeps the order: take it of the candidates only.
         values, regions, classes = selection.candidates(products, number)
+        values = _flush(values)
+        # The root keeps the order: take it of the candidates only.
         values = values**exponent
         kept, count = selection.select(
             boxes,
@@ -371,6 +384,6 @@ def _arg_max(limit: int) -> Any:
     def run(*arguments: Any) -> tuple[Any, ...]:
         *inputs, threshold = arguments
         products, exponent = _products(*inputs)
-        return selection.best_classes(products**exponent, threshold, limit)
+        return selection.best_classes(_flush(products) ** exponent, threshold, limit)
 
     return kernels.compile(run, [])

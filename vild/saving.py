@@ -9,6 +9,7 @@
 It is the same on every backend.
 """
 
+import hashlib
 import json
 import warnings
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 from vild.backends import keras
 from vild.detector import Detector, policy_name
 from vild.errors import CheckpointError, InputError
-from vild.files import replacing
+from vild.files import replacing, writing
 from vild.layers import blank_weights
 from vild.model import ViLD
 from vild.settings import Settings
@@ -28,6 +29,7 @@ _CONFIG = "config.json"
 _WEIGHTS = "model.weights.h5"
 _VOCABULARY = "vocabulary.npz"
 _PROVENANCE = "provenance.json"
+_CARD = "README.md"
 
 
 def save_detector(detector: Detector, directory: Path) -> None:
@@ -40,24 +42,23 @@ def save_detector(detector: Detector, directory: Path) -> None:
     Raises:
         InputError: if something that is no detector is at that place.
     """
-    foreign = directory.exists() and not is_detector(directory)
-    if foreign and not (directory.is_dir() and not any(directory.iterdir())):
-        raise InputError(
-            f"{directory} exists and is no detector directory: choose another place "
-            "or remove it first."
-        )
+    _check_place(directory)
     config = {
         "format": _FORMAT,
         "model": detector.model.get_config(),
         "settings": detector.settings.as_dict(),
         "teacher": detector.teacher,
+        "variables": len(detector.model.variables),
     }
-    with replacing(directory, folder=True) as folder:
-        _write_json(folder / _CONFIG, config)
-        _write_json(folder / _PROVENANCE, detector.provenance)
+    with writing(directory), replacing(directory, folder=True) as folder:
         detector.own_vocabulary.save(folder / _VOCABULARY)
         detector.model.save_weights(folder / _WEIGHTS)
-        (folder / "README.md").write_text(_card(detector), encoding="utf-8")
+        config["sha256"] = {
+            name: _digest(folder / name) for name in (_VOCABULARY, _WEIGHTS)
+        }
+        _write_json(folder / _CONFIG, config)
+        _write_json(folder / _PROVENANCE, detector.provenance)
+        (folder / _CARD).write_text(_card(detector), encoding="utf-8")
 
 
 def load_detector(directory: Path, **settings: Any) -> Detector:
@@ -83,8 +84,6 @@ def load_detector(directory: Path, **settings: Any) -> Detector:
         )
     try:
         stored = Settings().replace(config.get("settings")).as_dict()
-        if isinstance(stored["image_size"], list):  # JSON has no tuples
-            stored["image_size"] = tuple(stored["image_size"])
         merged = {**stored, **settings}
         model_config = dict(config["model"])
         model_config["dtype"] = policy_name(merged["dtype"])
@@ -94,9 +93,13 @@ def load_detector(directory: Path, **settings: Any) -> Detector:
         raise CheckpointError(
             f"{directory / _CONFIG} does not describe a detector ({error})."
         ) from error
+    if config.get("variables") != len(model.variables):
+        raise CheckpointError(
+            f"{directory / _CONFIG} describes a model of {len(model.variables)} "
+            f"variables, but {config.get('variables')} were saved: it was changed."
+        )
+    _check_digests(directory, config.get("sha256"))
     weights = directory / _WEIGHTS
-    if not weights.is_file():
-        raise CheckpointError(f"{directory} has no {_WEIGHTS}: copy it whole.")
     try:
         with warnings.catch_warnings():
             # Keras only warns of some layers that the file has nothing for.
@@ -132,7 +135,42 @@ def is_detector(directory: Path) -> bool:
     Returns:
         True if it holds a detector's configuration.
     """
-    return (directory / _CONFIG).is_file()
+    try:
+        config = _read_json(directory / _CONFIG)
+    except CheckpointError:
+        return False
+    return "format" in config and "model" in config
+
+
+def _check_place(directory: Path) -> None:
+    """Refuses to replace anything but a detector directory or an empty folder."""
+    if not directory.exists():
+        return
+    names = {path.name for path in directory.iterdir()} if directory.is_dir() else {""}
+    foreign = names - {_CONFIG, _WEIGHTS, _VOCABULARY, _PROVENANCE, _CARD}
+    if foreign or (names and not is_detector(directory)):
+        raise InputError(
+            f"{directory} exists and is no detector directory: choose another place "
+            "or remove it first."
+        )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_digests(directory: Path, digests: Any) -> None:
+    """Tells damage before a framework reads it; HDF5 has no checksums here."""
+    for name in (_VOCABULARY, _WEIGHTS):
+        path = directory / name
+        if not path.is_file():
+            raise CheckpointError(f"{directory} has no {name}: copy it whole.")
+        if not isinstance(digests, dict) or _digest(path) != digests.get(name):
+            raise CheckpointError(
+                f"{path} is damaged or belongs to another detector: its digest is not "
+                "the one that was saved; copy the directory again."
+            )
 
 
 def _write_json(path: Path, value: Any) -> None:

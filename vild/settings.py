@@ -1,8 +1,11 @@
 """What can be set about a detection, under one name everywhere."""
 
 import dataclasses
-import math
+import numbers
+import operator
 from typing import Any, TypedDict
+
+import numpy as np
 
 from vild.data.preprocessing import canonical_size
 from vild.errors import InputError
@@ -71,14 +74,21 @@ class Settings:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        canonical_size(self.image_size)
+        # Plain values, whatever they came as: they are keys of compiled programs and
+        # go into JSON files.
+        height, width = canonical_size(self.image_size)
+        self._set("image_size", height if height == width else (height, width))
         for name in (
             "pre_nms_proposals",
             "num_proposals",
             "pre_nms_detections",
             "max_detections",
         ):
-            _check_count(name, getattr(self, name))
+            self._set(name, _count(name, getattr(self, name)))
+        for name in ("nms_iou", "score_threshold"):
+            value = getattr(self, name)
+            if isinstance(value, numbers.Real) and not isinstance(value, bool):
+                self._set(name, float(value))
         if self.nms_iou is not None and not _in_unit(self.nms_iou, closed=True):
             raise InputError(
                 f"nms_iou must be above 0 and at most 1, or None for no suppression; "
@@ -89,12 +99,17 @@ class Settings:
                 "score_threshold must be at least 0 and below 1; received "
                 f"{self.score_threshold!r}."
             )
+        if isinstance(self.masks, np.bool_):
+            self._set("masks", bool(self.masks))
         if not isinstance(self.masks, bool):
             raise InputError(f"masks must be True or False; received {self.masks!r}.")
         if self.dtype not in DTYPES:
             raise InputError(
                 f"dtype must be one of {', '.join(DTYPES)}; received {self.dtype!r}."
             )
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
 
     def as_dict(self) -> dict[str, Any]:
         """The settings by name, JSON-serialisable."""
@@ -128,24 +143,24 @@ class Settings:
                 )
             if name not in here:
                 raise InputError(
-                    f"{name} cannot be changed here: set it when the detector is "
-                    "made or the photo is encoded."
+                    f"{name} cannot be changed here: set it "
+                    + (
+                        "when the detector is made."
+                        if name == "dtype"
+                        else "when the photo is encoded."
+                    )
                 )
         return dataclasses.replace(self, **changes)
 
 
-def _check_count(name: str, value: Any) -> None:
+def _count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
         raise InputError(f"{name} must be a whole number above 0; received {value!r}.")
+    return operator.index(value)
 
 
 def _in_unit(value: Any, closed: bool) -> bool:
-    """Whether value is in (0, 1] (closed) or in [0, 1)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        try:
-            value = float(value)
-        except (TypeError, ValueError):
-            return False
-    if math.isnan(value):
+    """Whether value is a number in (0, 1] (closed) or in [0, 1)."""
+    if not isinstance(value, float):
         return False
     return 0 < value <= 1 if closed else 0 <= value < 1

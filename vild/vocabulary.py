@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vild.errors import CheckpointError, InputError
-from vild.files import replacing
+from vild.files import replacing, writing
 
 # What a class may be asked as: a name, or names for the same thing.
 ClassName = str | Sequence[str]
@@ -177,7 +177,7 @@ class Vocabulary:
             ['Sofa']
         """
         groups = check_classes(classes)
-        unknown = self.missing(classes)
+        unknown = self.missing(groups)
         if unknown:
             raise InputError(self._unknown(unknown))
         rows, base = [], []
@@ -218,7 +218,8 @@ class Vocabulary:
         }
         if self.base is not None:
             arrays["base"] = self.base
-        with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+        path = Path(path)
+        with writing(path), replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
 
     @classmethod
@@ -247,10 +248,11 @@ class Vocabulary:
                 f"{path} is not a vocabulary file or is damaged ({error}): make it "
                 "anew with Vocabulary.save."
             ) from error
-        # Stored rows are unit rows already; normalising again would let them
-        # drift by a rounding error at every save.
-        words.embeddings = rows.astype("float32", copy=False)
-        words.embeddings.flags.writeable = False
+        if np.allclose(words.embeddings, rows, atol=1e-6):
+            # Unit rows already; normalising again would let them drift by a
+            # rounding error at every save.
+            words.embeddings = rows.astype("float32", copy=False)
+            words.embeddings.flags.writeable = False
         return words
 
 
@@ -282,6 +284,23 @@ def base_flags(words: Vocabulary, trained: Vocabulary) -> np.ndarray:
     return np.array([any(map(is_base, group)) for group in words.synonyms])
 
 
+def check_dim(words: Vocabulary, dim: int) -> None:
+    """Refuses words of another space.
+
+    Args:
+        words: a vocabulary.
+        dim: dimension of the regions' vectors.
+
+    Raises:
+        InputError: if the dimensions differ.
+    """
+    if words.dim != dim:
+        raise InputError(
+            f"The vocabulary's vectors have {words.dim} dimensions, the detector's "
+            f"regions {dim}: they come from different teachers."
+        )
+
+
 def check_classes(classes: Any) -> list[list[str]]:
     """Classes as asked -> a list of lists of names.
 
@@ -300,7 +319,7 @@ def check_classes(classes: Any) -> list[list[str]]:
             f"Classes must be a list of names, received the string {classes!r}: "
             f"write [{classes!r}]."
         )
-    if not isinstance(classes, Iterable):
+    if not isinstance(classes, Iterable) or isinstance(classes, set | frozenset):
         raise InputError(
             f"Classes must be a list of names, received {type(classes).__name__}."
         )
@@ -339,11 +358,14 @@ def check_classes(classes: Any) -> list[list[str]]:
 def _check_rows(embeddings: Any, count: int) -> np.ndarray:
     try:
         rows = np.asarray(embeddings)
-        rows = rows.astype("float32") if rows.dtype != np.float32 else rows
     except (TypeError, ValueError) as error:
         raise InputError(
             f"Embeddings must be a ({count}, D) array of numbers ({error})."
         ) from None
+    if rows.dtype.kind not in "fiu":
+        raise InputError(
+            f"Embeddings must be real numbers, received an array of {rows.dtype}."
+        )
     if rows.ndim != 2 or rows.shape[0] != count or rows.shape[1] == 0:
         turned = rows.ndim == 2 and rows.shape[1] == count
         raise InputError(
@@ -361,10 +383,13 @@ def _check_base(base: Any, count: int) -> np.ndarray | None:
         return None
     if isinstance(base, bool | np.bool_) and base:
         return np.ones(count, bool)
-    flags = np.asarray(base)
+    flags = np.array(base)  # a copy: the caller's array may change
+    if flags.dtype.kind in "iu" and np.isin(flags, (0, 1)).all():
+        flags = flags.astype(bool)
     if flags.shape != (count,) or flags.dtype != bool:
         raise InputError(
             f"base must be True or an array of {count} bools, one per class; "
             f"received {flags.dtype} of shape {flags.shape}."
         )
+    flags.flags.writeable = False
     return flags

@@ -168,7 +168,7 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
             "[0, 255] and save it with 8 bits"
         )
     if image.mode.startswith("I"):
-        return Image.fromarray(_upper_byte(np.asarray(image), name)).convert("RGB")
+        return Image.fromarray(_eight_bits(image, name)).convert("RGB")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -176,13 +176,17 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     return image.convert("RGB")
 
 
-def _upper_byte(grey: np.ndarray, name: str) -> np.ndarray:
+def _eight_bits(image: Image.Image, name: str) -> np.ndarray:
+    grey = np.asarray(image)
     if grey.min() < 0 or grey.max() > 65535:
         raise InputError(
             f"{name} holds integers from {grey.min()} to {grey.max()}, beyond 16 bits; "
             "scale it to [0, 255] and save it with 8 bits"
         )
-    return (grey >> 8).astype(np.uint8)
+    # Mode I says nothing of the range: Pillow gives it for 16-bit files, people
+    # for 8-bit values in wide integers.
+    wide = image.mode != "I" or grey.max() > 255
+    return (grey >> (8 if wide else 0)).astype(np.uint8)
 
 
 def _type_name(value: object) -> str:
