@@ -117,11 +117,12 @@ def test_detections(case, variant):
     if f"{variant}__raw_probs" in golden:
         scores = regions.scores(base=base)
         same = np.abs(regions.model_boxes - golden["raw_boxes"][0]).max(1) < 0.05
-        # Stage by stage scores agree to 1e-5. From the pixels on, float32 alone
-        # makes 3e-4: a float64 run differs from the goldens by that much.
-        np.testing.assert_allclose(
-            scores[same], golden[f"{variant}__raw_probs"][0, same], atol=2e-3
-        )
+        error = np.abs(scores - golden[f"{variant}__raw_probs"][0])[same]
+        # Fed with stored inputs, scores agree to 1e-5 (tests of the selection).
+        # From the pixels on, a temperature of 100 magnifies float32's rounding:
+        # even a float64 run is 3e-4 from the goldens at the worst place.
+        assert (error < 1e-4).mean() > 0.99
+        assert error.max() < 1e-3
 
     key = f"{variant}__detection_masks"
     key = key if key in golden else f"{key}_first20"
