@@ -200,6 +200,12 @@ def test_words_are_found_by_any_spelling_and_synonym(detector):
     assert detector.vocabulary() is own
 
 
+def test_two_names_of_one_class_are_told(detector):
+    with pytest.warns(UserWarning, match="'sofa' and 'couch' are one class"):
+        words = detector.vocabulary(["sofa", "couch"])
+    np.testing.assert_array_equal(*words.embeddings)
+
+
 def test_classes_may_come_from_anywhere(detector):
     expected = detector.vocabulary(["cat", "dog"])
     for classes in (("cat", "dog"), np.array(["cat", "dog"]), iter(["cat", "dog"])):
@@ -302,6 +308,7 @@ def test_words_that_cannot_be_used(detector, classes, sentence):
     ("setting", "sentence"),
     [
         ({"image_size": 0}, "image_size"),
+        ({"image_size": 10**6}, "image_size"),
         ({"image_size": (64, 64, 3)}, "image_size"),
         ({"num_proposals": 0}, "num_proposals"),
         ({"max_detections": 2.5}, "max_detections"),

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -180,13 +181,21 @@ class Vocabulary:
         unknown = self.missing(groups)
         if unknown:
             raise InputError(self._unknown(unknown))
-        rows, base = [], []
+        rows, base, asked = [], [], dict[tuple[int, ...], str]()
         for group in groups:
             rows_of = [self.find(name) for name in group]
             found = list(dict.fromkeys(row for row in rows_of if row is not None))
             mean = self.embeddings[found].mean(axis=0)
             rows.append(self.embeddings[found[0]] if len(found) == 1 else mean)
             base.append(None if self.base is None else self.base[found].any())
+            first = asked.setdefault(tuple(found), group[0])
+            if first != group[0]:
+                warnings.warn(
+                    f"{first!r} and {group[0]!r} are one class here, so what is found "
+                    "is reported under both and shares its score: put them into one "
+                    "list of synonyms.",
+                    stacklevel=2,
+                )
         return Vocabulary(groups, np.stack(rows), None if self.base is None else base)
 
     def _unknown(self, names: list[str]) -> str:

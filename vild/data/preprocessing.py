@@ -20,6 +20,10 @@ STD = (0.229, 0.224, 0.225)
 Size = tuple[int, int]
 
 
+# Far more than any memory holds the features of; catches slips of the finger.
+LARGEST_SIDE = 1 << 15
+
+
 def canonical_size(image_size: int | Sequence[int]) -> Size:
     """Return the desired size of the model input as (height, width).
 
@@ -30,7 +34,7 @@ def canonical_size(image_size: int | Sequence[int]) -> Size:
         (height, width), two positive ints.
 
     Raises:
-        InputError: Not one or two positive whole numbers.
+        InputError: Not one or two whole numbers from 1 to `LARGEST_SIDE`.
 
     Example:
         >>> canonical_size(640)
@@ -43,10 +47,11 @@ def canonical_size(image_size: int | Sequence[int]) -> Size:
             height = width = _whole(image_size)
     except (TypeError, ValueError):
         height = width = 0
-    if min(height, width) < 1:
+    if not 1 <= min(height, width) <= max(height, width) <= LARGEST_SIDE:
         raise InputError(
-            "image_size must be a positive whole number or (height, width) in pixels, "
-            f"but {image_size!r} was given; use for example 640 or (480, 640)"
+            "image_size must be a whole number or (height, width) in pixels, from 1 to "
+            f"{LARGEST_SIDE}, but {image_size!r} was given; use for example 640 or "
+            "(480, 640)"
         )
     return height, width
 
