@@ -14,7 +14,7 @@ PACKAGE = Path(vild.__file__).parent
 
 # From the bottom up; a room imports from its own row or from rows below.
 ROWS = [
-    ["errors", "files"],
+    ["errors", "files", "names"],
     ["data", "drawing", "checkpoints", "presets"],
     ["vocabulary", "results", "results_io", "settings"],
     ["backends"],
@@ -22,6 +22,7 @@ ROWS = [
     ["layers"],
     ["backbones", "heads"],
     ["model"],
+    ["precision"],
     ["regions"],
     ["detector"],
     ["saving"],

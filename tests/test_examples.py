@@ -20,6 +20,7 @@ MODULES = [
     "data.rle",
     "drawing",
     "files",
+    "names",
     "ops.anchors",
     "presets",
     "results",

@@ -210,7 +210,7 @@ def test_a_pyramid_with_other_strides_is_refused():
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_mixed_precision_computes_nearly_the_same(dtype):
-    from vild.detector import with_dtype
+    from vild.precision import with_dtype
 
     model = tiny()
     half = with_dtype(ViLD.from_config(model.get_config()), dtype)

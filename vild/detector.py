@@ -11,12 +11,13 @@ from vild.backends import keras, kernels
 from vild.data.images import ImageLike, load_image
 from vild.data.preprocessing import preprocess
 from vild.errors import InputError
-from vild.layers import blank_weights
 from vild.model import ViLD
+from vild.names import ClassName
+from vild.precision import with_dtype
 from vild.regions import Regions
 from vild.results import Detections
 from vild.settings import ModelOverrides, Overrides, Settings
-from vild.vocabulary import ClassName, Vocabulary, base_flags, check_dim
+from vild.vocabulary import Vocabulary, base_flags, check_dim
 
 ops = keras.ops
 
@@ -197,7 +198,7 @@ class Detector:
 
         Args:
             classes: names, lists of synonyms, or a `Vocabulary`; None for the
-                detector's own classes. Spelling follows `vild.vocabulary.plain`.
+                detector's own classes. Spelling follows `vild.names.plain`.
             base: (K,) bools or True, which classes count as base classes of the
                 ensemble; None: those whose name, or a synonym of it, is a base
                 class that the detector was trained on.
@@ -385,40 +386,6 @@ def to_original(boxes: np.ndarray, image_info: np.ndarray) -> np.ndarray:
     scale = image_info[2]
     boxes = boxes / np.concatenate([scale, scale]).astype("float32")
     return np.ascontiguousarray(boxes[:, [1, 0, 3, 2]])
-
-
-def with_dtype(model: ViLD, dtype: str) -> ViLD:
-    """The same model computing in another dtype; weights stay float32.
-
-    Args:
-        model: any.
-        dtype: `float32`, `bfloat16` or `float16`.
-
-    Returns:
-        A new model with copied weights. A backbone of your own is not rebuilt: it
-        keeps computing as it was made to, and is shared.
-    """
-    config = {**model.get_config(), "dtype": policy_name(dtype)}
-    if not isinstance(config["backbone"], int):
-        config["backbone"] = model.config["backbone"]
-    with blank_weights():
-        other = ViLD.from_config(config)
-    for new, old in zip(other.variables, model.variables, strict=True):
-        if new is not old:
-            new.assign(old)
-    return other
-
-
-def policy_name(dtype: str) -> str:
-    """The Keras dtype policy of a setting.
-
-    Args:
-        dtype: `float32`, `bfloat16` or `float16`.
-
-    Returns:
-        The policy that computes in it and keeps weights in float32.
-    """
-    return dtype if dtype == "float32" else f"mixed_{dtype}"
 
 
 def _is_list(image: Any) -> bool:

@@ -7,9 +7,10 @@ from typing import Any, Unpack
 
 from vild.data.images import ImageLike
 from vild.detector import Detector
+from vild.names import ClassName
 from vild.pretrained import load_pretrained
 from vild.settings import Overrides
-from vild.vocabulary import ClassName, Vocabulary
+from vild.vocabulary import Vocabulary
 
 DEFAULT_MODEL = "r50-ensemble"
 

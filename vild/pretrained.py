@@ -16,10 +16,11 @@ from vild.checkpoints.cache import cache_dir
 from vild.checkpoints.download import fetch
 from vild.checkpoints.locks import locked
 from vild.data.lvis import lvis_categories
-from vild.detector import Detector, policy_name
+from vild.detector import Detector
 from vild.errors import CheckpointError, DownloadError, InputError, VildError
 from vild.layers import blank_weights
 from vild.model import ViLD
+from vild.precision import policy_name
 from vild.presets import PRESETS, RELEASED_TEACHER, Preset
 from vild.saving import is_detector, load_detector
 from vild.settings import ModelOverrides, Settings

@@ -13,10 +13,11 @@ from vild.backends import keras, kernels
 from vild.data.masks import LazyMasks, paste_masks
 from vild.errors import CheckpointError, InputError
 from vild.files import replacing, writing
+from vild.names import ClassName
 from vild.ops import scoring, selection
 from vild.results import Detections
 from vild.settings import DetectOverrides, Settings
-from vild.vocabulary import ClassName, Vocabulary, check_dim
+from vild.vocabulary import Vocabulary, check_dim
 
 if TYPE_CHECKING:
     from vild.detector import Detector

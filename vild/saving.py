@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from vild.backends import keras
-from vild.detector import Detector, policy_name
+from vild.detector import Detector
 from vild.errors import CheckpointError, InputError
 from vild.files import replacing, writing
 from vild.layers import blank_weights
 from vild.model import ViLD
+from vild.precision import policy_name
 from vild.settings import Settings
 from vild.vocabulary import Vocabulary
 

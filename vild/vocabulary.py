@@ -3,7 +3,7 @@
 import difflib
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,7 @@ import numpy as np
 
 from vild.errors import CheckpointError, InputError
 from vild.files import replacing, writing
-
-# What a class may be asked as: a name, or names for the same thing.
-ClassName = str | Sequence[str]
-
-
-def plain(name: str) -> str:
-    """A name as it is compared: without case, spaces and underscores.
-
-    Args:
-        name: any spelling.
-
-    Returns:
-        The key of that name.
-
-    Example:
-        >>> plain("Traffic light") == plain("traffic_light")
-        True
-    """
-    return "".join(name.split()).replace("_", "").casefold()
+from vild.names import ClassName, check_classes, plain
 
 
 class Vocabulary:
@@ -308,60 +290,6 @@ def check_dim(words: Vocabulary, dim: int) -> None:
             f"The vocabulary's vectors have {words.dim} dimensions, the detector's "
             f"regions {dim}: they come from different teachers."
         )
-
-
-def check_classes(classes: Any) -> list[list[str]]:
-    """Classes as asked -> a list of lists of names.
-
-    Args:
-        classes: names or lists of synonyms.
-
-    Returns:
-        A list of synonyms per class, the name to show first.
-
-    Raises:
-        InputError: if there are none, or a name is no string, empty or asked
-            for twice.
-    """
-    if isinstance(classes, str):
-        raise InputError(
-            f"Classes must be a list of names, received the string {classes!r}: "
-            f"write [{classes!r}]."
-        )
-    if not isinstance(classes, Iterable) or isinstance(classes, set | frozenset):
-        raise InputError(
-            f"Classes must be a list of names, received {type(classes).__name__}."
-        )
-    groups: list[list[str]] = []
-    seen: set[str] = set()
-    for item in classes:
-        group = [item] if isinstance(item, str) else item
-        if not isinstance(group, list | tuple):
-            raise InputError(
-                "A class must be a name or a list of synonyms, received "
-                f"{item!r} ({type(item).__name__})."
-            )
-        if not group:
-            raise InputError("A list of synonyms is empty: give at least one name.")
-        for name in group:
-            if not isinstance(name, str):
-                raise InputError(
-                    f"A class name must be a string, received {name!r} "
-                    f"({type(name).__name__})."
-                )
-            if not plain(name):
-                raise InputError(f"A class name is empty: {name!r}.")
-        key = plain(group[0])
-        if key in seen:
-            raise InputError(
-                f"The class {group[0]!r} is there twice: names must differ in more "
-                "than case, spaces and underscores."
-            )
-        seen.add(key)
-        groups.append([str(name) for name in group])
-    if not groups:
-        raise InputError("The list of classes is empty: give at least one name.")
-    return groups
 
 
 def _check_rows(embeddings: Any, count: int) -> np.ndarray:
