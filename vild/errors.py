@@ -23,3 +23,7 @@ class DownloadError(VildError, OSError):
 
 class BackendError(VildError, ImportError):
     """No framework is installed for Keras to run on."""
+
+
+class TeacherError(VildError, ValueError):
+    """A teacher that is unknown, misbehaves or lacks the encoder asked for."""
