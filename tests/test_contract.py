@@ -14,15 +14,19 @@ PACKAGE = Path(vild.__file__).parent
 
 # From the bottom up; a room imports from its own row or from rows below.
 ROWS = [
-    ["errors", "files", "names"],
-    ["data", "drawing", "checkpoints", "presets"],
-    ["vocabulary", "results", "results_io", "settings"],
+    ["errors", "files", "names", "name_index"],
+    ["data", "drawing", "checkpoints", "presets", "prompts", "vocabulary_io"],
+    ["teachers"],
+    ["embedding_cache"],
+    ["vocabulary", "vocabulary_arrays", "vocabulary_build", "vocabulary_checks"],
+    ["lexicon", "results", "results_io", "settings"],
     ["backends"],
     ["ops"],
     ["layers"],
     ["backbones", "heads"],
     ["model"],
     ["precision"],
+    ["matching"],
     ["regions"],
     ["detector"],
     ["saving"],
@@ -33,7 +37,7 @@ ROWS = [
 ]
 RANK = {room: row for row, rooms in enumerate(ROWS) for room in rooms}
 # Words and data are for people without Keras too.
-WITHOUT_KERAS = {room for rooms in ROWS[:3] for room in rooms}
+WITHOUT_KERAS = {room for rooms in ROWS[: ROWS.index(["backends"])] for room in rooms}
 FRAMEWORKS = {"tensorflow", "torch", "jax", "keras"}
 
 
@@ -47,12 +51,13 @@ def modules():
         yield ".".join(parts).removesuffix(".__init__"), ast.parse(path.read_text())
 
 
-def imports(tree):
-    """Imported modules, those for type checkers left out."""
+def imports(tree, late=True):
+    """Imported modules, those for type checkers left out; late: in functions too."""
     skipped = {
         id(node)
         for test in ast.walk(tree)
-        if isinstance(test, ast.If) and "TYPE_CHECKING" in ast.unparse(test.test)
+        if (isinstance(test, ast.If) and "TYPE_CHECKING" in ast.unparse(test.test))
+        or (isinstance(test, ast.FunctionDef) and not late)
         for node in ast.walk(test)
     }
     for node in ast.walk(tree):
@@ -67,13 +72,15 @@ def imports(tree):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize(("module", "tree"), modules(), ids=[m for m, _ in modules()])
+@pytest.mark.parametrize(
+    ("module", "tree"), [*modules()], ids=[m for m, _ in modules()]
+)
 def test_a_room_imports_only_from_rooms_below(module, tree):
     room = room_of(module)
     assert room in RANK, f"{module}: give the new room {room!r} its place in ROWS"
     for name in imports(tree):
         top = name.split(".")[0]
-        if top in FRAMEWORKS:
+        if top in FRAMEWORKS and room != "teachers":
             assert room == "backends", f"{module} imports {name}"
         if top == "vild" and room_of(name) in RANK:
             below = room_of(name)
@@ -84,10 +91,17 @@ def test_a_room_imports_only_from_rooms_below(module, tree):
                 assert below in WITHOUT_KERAS, f"{module} needs Keras through {name}"
 
 
+def test_teachers_import_a_framework_only_when_they_are_asked():
+    for module, tree in modules():
+        if room_of(module) == "teachers":
+            tops = {name.split(".")[0] for name in imports(tree, late=False)}
+            assert not tops & (FRAMEWORKS | {"open_clip", "safetensors"}), module
+
+
 def test_importing_vild_loads_no_framework():
     code = (
         "import sys, vild, vild.results, vild.vocabulary, vild.presets\n"
-        "vild.list_models()\n"
+        "vild.list_models(), vild.teachers.list()\n"
         "print(sorted({'keras', 'jax', 'torch', 'tensorflow'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
@@ -96,7 +110,15 @@ def test_importing_vild_loads_no_framework():
 SIGNATURES = {
     "detect": "(image, classes=None, model='r50-ensemble', **settings)",
     "list_models": "()",
-    "load_pretrained": "(name, checkpoint=None, **settings)",
+    "load_pretrained": "(name, checkpoint=None, *, teacher=None, **settings)",
+    "teachers.get": "(spec)",
+    "teachers.list": "()",
+    "teachers.check": "(teacher)",
+    "Vocabulary.build": "(classes, teacher, templates=None, base=None, *, cache=True)",
+    "Vocabulary.subset": "(self, classes)",
+    "Vocabulary.merge": "(self, other)",
+    "Vocabulary.save": "(self, path)",
+    "Vocabulary.load": "(path)",
     "Vocabulary": "(names, embeddings, base=None)",
     "Detector": "(model, vocabulary, *, teacher=None, provenance=None, **settings)",
     "Detector.detect": "(self, image, classes=None, *, batch_size=8, base=None, "
@@ -104,7 +126,7 @@ SIGNATURES = {
     "Detector.encode": "(self, image, *, batch_size=8, **settings)",
     "Detector.vocabulary": "(self, classes=None, base=None, templates=None)",
     "Detector.save": "(self, directory)",
-    "Regions.detect": "(self, classes=None, *, base=None, **settings)",
+    "Regions.detect": "(self, classes=None, *, base=None, chunk_size=None, **settings)",
     "Detections.draw": "(self, image)",
     "Detections.save": "(self, path)",
     "Detections.to_coco": "(self, image_id, category_ids=None)",
@@ -139,6 +161,7 @@ def test_public_names():
         "detect",
         "list_models",
         "load_pretrained",
+        "teachers",
     ]
     for name in vild.__all__:
         assert inspect.getdoc(getattr(vild, name)), name

@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vild import teachers
     from vild.detector import Detector
     from vild.errors import VildError
     from vild.model import ViLD
@@ -30,6 +31,7 @@ _HOMES = {
     "detect": "vild.oneliner",
     "list_models": "vild.presets",
     "load_pretrained": "vild.pretrained",
+    "teachers": "vild.teachers",
 }
 
 __all__ = [
@@ -42,12 +44,14 @@ __all__ = [
     "detect",
     "list_models",
     "load_pretrained",
+    "teachers",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        home = importlib.import_module(_HOMES[name])
+        return home if home.__name__ == f"vild.{name}" else getattr(home, name)
     raise AttributeError(f"module 'vild' has no attribute {name!r}")
 
 

@@ -11,13 +11,15 @@ from vild.backends import keras, kernels
 from vild.data.images import ImageLike, load_image
 from vild.data.preprocessing import preprocess
 from vild.errors import InputError
+from vild.lexicon import Lexicon
 from vild.model import ViLD
 from vild.names import ClassName
 from vild.precision import with_dtype
 from vild.regions import Regions
 from vild.results import Detections
 from vild.settings import ModelOverrides, Overrides, Settings
-from vild.vocabulary import Vocabulary, base_flags, check_dim
+from vild.teachers import Teacher
+from vild.vocabulary import Vocabulary
 
 ops = keras.ops
 
@@ -33,7 +35,9 @@ class Detector:
         model: a `vild.model.ViLD`.
         vocabulary: the classes it knows by vectors of its own, with `base`
             saying which it was trained on. What `classes=None` asks for.
-        teacher: specification of the teacher it was distilled from.
+        teacher: the teacher it was distilled from, or its specification (see
+            `vild.teachers.get`), which is loaded when first needed; it encodes
+            the words that the detector has no vectors for.
         provenance: where model and words come from; saved along.
         **settings: defaults for detection; see `vild.settings.Settings`.
 
@@ -47,7 +51,7 @@ class Detector:
         model: ViLD,
         vocabulary: Vocabulary,
         *,
-        teacher: str | None = None,
+        teacher: str | Teacher | None = None,
         provenance: dict[str, Any] | None = None,
         **settings: Unpack[ModelOverrides],
     ) -> None:
@@ -62,8 +66,7 @@ class Detector:
         wanted = settings.setdefault("dtype", dtype)
         self.settings = Settings().replace(settings)
         self.model = model if wanted == dtype else with_dtype(model, wanted)
-        self.own_vocabulary = vocabulary
-        self.teacher = teacher
+        self.lexicon = Lexicon(vocabulary, teacher)
         self.provenance = dict(provenance or {})
         self._encoders: dict[tuple[int, int], Any] = {}
 
@@ -72,6 +75,16 @@ class Detector:
         backbone = self.model.config["backbone"]
         name = f"R{backbone}" if isinstance(backbone, int) else backbone.name
         return f"Detector({name}, {flavour}, knows {len(self.own_vocabulary)} classes)"
+
+    @property
+    def own_vocabulary(self) -> Vocabulary:
+        """The classes it knows by vectors of its own, with base flags."""
+        return self.lexicon.own
+
+    @property
+    def teacher(self) -> str | None:
+        """Specification or name of the teacher; `lexicon.teacher` is the object."""
+        return self.lexicon.spec
 
     @overload
     def detect(
@@ -202,37 +215,24 @@ class Detector:
             base: (K,) bools or True, which classes count as base classes of the
                 ensemble; None: those whose name, or a synonym of it, is a base
                 class that the detector was trained on.
-            templates: prompts for a teacher's text encoder. Not needed, and
-                not taken, for classes that the detector knows by itself.
+            templates: the name of a set of prompts or a list of them (see
+                `vild.prompts.read_templates`), with which the teacher then encodes
+                all the words. None: classes that the detector has vectors for
+                keep these, others are encoded with the teacher's own prompts.
 
         Returns:
             A `Vocabulary` with base flags.
 
         Raises:
-            InputError: for words the detector has no vectors for.
+            InputError: for words that cannot be used, or that come from another
+                teacher.
+            TeacherError: for words that need the teacher, if it cannot be used.
 
         Example:
-            >>> words = detector.vocabulary(["cat", ["sofa", "couch"]])
+            >>> words = detector.vocabulary(["a red scooter", ["sofa", "couch"]])
             >>> detector.detect("room.jpg", words)
         """
-        if templates is not None:
-            raise InputError(
-                "templates need a teacher's text encoder: this detector only knows "
-                "words by vectors of its own."
-            )
-        own = self.own_vocabulary
-        if classes is None:
-            words = own
-        elif isinstance(classes, Vocabulary):
-            words = classes
-        else:
-            words = own.subset(classes)
-        check_dim(words, own.dim)
-        if base is not None:
-            return words.with_base(base)
-        if words.base is None:
-            return words.with_base(base_flags(words, own))
-        return words
+        return self.lexicon.vocabulary(classes, base, templates)
 
     def save(self, directory: str | Path) -> None:
         """Writes a directory that `vild.load_pretrained` opens on any backend.

@@ -35,8 +35,8 @@ def check_classes(classes: Any) -> list[list[str]]:
         A list of synonyms per class, the name to show first.
 
     Raises:
-        InputError: if there are none, or a name is no string, empty or asked
-            for twice.
+        InputError: if there are none, or a name is no string, empty, not valid
+            text or asked for twice.
     """
     if isinstance(classes, str):
         raise InputError(
@@ -66,6 +66,11 @@ def check_classes(classes: Any) -> list[list[str]]:
                 )
             if not plain(name):
                 raise InputError(f"A class name is empty: {name!r}.")
+            if not _is_text(name):
+                raise InputError(
+                    f"The class name {name!r} is not valid text: it was read with "
+                    "another encoding than it was written in; read it as UTF-8."
+                )
         key = plain(group[0])
         if key in seen:
             raise InputError(
@@ -77,3 +82,8 @@ def check_classes(classes: Any) -> list[list[str]]:
     if not groups:
         raise InputError("The list of classes is empty: give at least one name.")
     return groups
+
+
+def _is_text(name: str) -> bool:
+    """Whether no bytes that could not be decoded hide in it."""
+    return name.isascii() or not any("\ud800" <= char <= "\udfff" for char in name)

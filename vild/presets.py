@@ -11,6 +11,13 @@ RELEASE_URL = (
 
 # CLIP's ViT-B/32, the teacher of all released detectors.
 RELEASED_TEACHER = "open_clip:ViT-B-32/openai"
+RELEASED_FINGERPRINT: dict[str, Any] = {
+    "name": "open_clip:ViT-B-32",
+    "dim": 512,
+    "image_size": 224,
+    "tag": "openai",
+    "quick_gelu": True,
+}
 
 # A threshold for people. The released presets report everything (0.0); without
 # LVIS and their weights at hand it could not be calibrated, so it is a guess,

@@ -21,15 +21,18 @@ from vild.errors import CheckpointError, DownloadError, InputError, VildError
 from vild.layers import blank_weights
 from vild.model import ViLD
 from vild.precision import policy_name
-from vild.presets import PRESETS, RELEASED_TEACHER, Preset
+from vild.presets import PRESETS, RELEASED_FINGERPRINT, RELEASED_TEACHER, Preset
 from vild.saving import is_detector, load_detector
 from vild.settings import ModelOverrides, Settings
+from vild.teachers import Teacher
 from vild.vocabulary import Vocabulary
 
 
 def load_pretrained(
     name: str | os.PathLike[str],
     checkpoint: str | os.PathLike[str] | None = None,
+    *,
+    teacher: str | Teacher | None = None,
     **settings: Unpack[ModelOverrides],
 ) -> Detector:
     """Loads a detector.
@@ -43,6 +46,9 @@ def load_pretrained(
         checkpoint: a released TF1 checkpoint for the preset, which is then not
             downloaded: its prefix (`.../model.ckpt-180000`), its `.index` file
             or the folder that holds it.
+        teacher: a teacher, or its specification (see `vild.teachers.get`), in
+            place of the one the detector was distilled from. Its space must be
+            the same, which nobody can check; so there is a warning.
         **settings: defaults of the detector; see `vild.settings.Settings`.
 
     Returns:
@@ -53,10 +59,19 @@ def load_pretrained(
         CheckpointError: if the checkpoint is damaged or belongs to another
             preset.
         DownloadError: if the archive cannot be fetched.
+        TeacherError: for an unknown teacher or one that does not work.
 
     Example:
         >>> detector = vild.load_pretrained("r50-ensemble", image_size=1024)
     """
+    detector = _load(name, checkpoint, settings)
+    if teacher is not None:
+        detector.lexicon = detector.lexicon.replaced(teacher)
+    return detector
+
+
+def _load(name: Any, checkpoint: Any, settings: ModelOverrides) -> Detector:
+    """The detector as it is stored."""
     Settings().replace(settings)
     if not isinstance(name, str | os.PathLike) or not os.fspath(name):
         raise InputError(
@@ -181,12 +196,14 @@ def _lvis_vocabulary(matrix: np.ndarray, dim: int, source: Any) -> Vocabulary:
     categories = lvis_categories()
     if matrix.shape[1] == len(categories):
         names = [[c.name, *(s for s in c.synonyms if s != c.name)] for c in categories]
-        return Vocabulary(names, matrix.T, [c.base for c in categories])
+        words = Vocabulary(names, matrix.T, [c.base for c in categories])
+        words.teacher = RELEASED_FINGERPRINT
+        return words
     warnings.warn(
         f"{source} has vectors for {matrix.shape[1]} classes, not for the "
         f"{len(categories)} of LVIS v1: they are named 'class 1', 'class 2', ... and "
         "taken for base classes.",
-        stacklevel=4,
+        stacklevel=5,
     )
     return Vocabulary(
         [f"class {i + 1}" for i in range(matrix.shape[1])], matrix.T, base=True

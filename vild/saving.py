@@ -1,6 +1,6 @@
 """A detector as a directory: config, weights, words, provenance, model card.
 
-    config.json       format, model, settings, teacher
+    config.json       format, model, settings, teacher and its fingerprint
     model.weights.h5  Keras weights (HDF5; no pickle)
     vocabulary.npz    the classes it knows, their vectors, which are base
     provenance.json   where all this comes from
@@ -49,6 +49,7 @@ def save_detector(detector: Detector, directory: Path) -> None:
         "model": detector.model.get_config(),
         "settings": detector.settings.as_dict(),
         "teacher": detector.teacher,
+        "teacher_fingerprint": detector.lexicon.recorded,
         "variables": len(detector.model.variables),
     }
     with writing(directory), replacing(directory, folder=True) as folder:
@@ -114,7 +115,7 @@ def load_detector(directory: Path, **settings: Any) -> Detector:
     words = Vocabulary.load(directory / _VOCABULARY)
     provenance = _read_json(directory / _PROVENANCE)
     try:
-        return Detector(
+        detector = Detector(
             model,
             words,
             teacher=config.get("teacher"),
@@ -125,6 +126,9 @@ def load_detector(directory: Path, **settings: Any) -> Detector:
         raise CheckpointError(
             f"{directory} mixes parts of several detectors: {error}"
         ) from error
+    if config.get("teacher_fingerprint") is not None:
+        detector.lexicon.recorded = config["teacher_fingerprint"]
+    return detector
 
 
 def is_detector(directory: Path) -> bool:

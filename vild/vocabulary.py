@@ -1,7 +1,6 @@
 """A vocabulary: names and their rows in the teacher's space."""
 
-import difflib
-import json
+import functools
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from vild.errors import CheckpointError, InputError
-from vild.files import replacing, writing
+from vild.errors import InputError
+from vild.name_index import NameIndex, listed
 from vild.names import ClassName, check_classes, plain
+from vild.teachers import Teacher, fingerprint, get
+from vild.teachers.fingerprints import Fingerprint, common
+from vild.vocabulary_arrays import base_array, unit_rows
+from vild.vocabulary_build import encode_words
+from vild.vocabulary_checks import check_dim, check_space
+from vild.vocabulary_io import Stored, damaged, read_vocabulary, write_vocabulary
 
 
 class Vocabulary:
@@ -30,6 +35,8 @@ class Vocabulary:
         synonyms: list of K lists, each with its name first.
         embeddings: (K, D) float32 unit rows, read-only.
         base: (K,) bool or None.
+        teacher: fingerprint of the teacher that made the vectors; None if they
+            came as an array, and then any detector of that dimension takes them.
 
     Raises:
         InputError: for no names, names that are empty, duplicate or no strings,
@@ -49,17 +56,50 @@ class Vocabulary:
     ) -> None:
         self.synonyms = check_classes(names)
         self.names = [group[0] for group in self.synonyms]
-        rows = _check_rows(embeddings, len(self.names))
-        norms = np.linalg.norm(rows.astype("float64"), axis=1, keepdims=True)
-        if not (norms > 1e-8).all():
-            bad = int(np.argmin(norms))
-            raise InputError(
-                f"The embedding of {self.names[bad]!r} is all zeros: every class "
-                "needs a direction in the teacher's space."
-            )
-        self.embeddings = (rows / norms).astype("float32")
-        self.embeddings.flags.writeable = False
-        self.base = _check_base(base, len(self.names))
+        self.embeddings = unit_rows(embeddings, self.names)
+        self.base = base_array(base, len(self.names))
+        self.teacher: Fingerprint | None = None
+
+    @classmethod
+    def build(
+        cls,
+        classes: Sequence[ClassName],
+        teacher: str | Teacher,
+        templates: Any = None,
+        base: Any = None,
+        *,
+        cache: bool = True,
+    ) -> "Vocabulary":
+        """Encodes words by a teacher.
+
+        Args:
+            classes: names or lists of synonyms.
+            teacher: a teacher or its specification; see `vild.teachers.get`.
+            templates: the name of a set of prompts or a list; see
+                `vild.prompts.read_templates`. None for the teacher's own, by
+                default `vild`.
+            base: as for the constructor.
+            cache: look vectors up on disk, and keep them there.
+
+        Returns:
+            A vocabulary with the teacher's fingerprint.
+
+        Raises:
+            InputError: for words or templates that cannot be used.
+            TeacherError: for an unknown teacher or one that does not work.
+
+        Example:
+            >>> words = Vocabulary.build(["red star", ["disc", "circle"]], "shapes")
+            >>> words.teacher["name"]
+            'shapes'
+        """
+        groups = check_classes(classes)
+        base_array(base, len(groups))  # before a minute of encoding, not after
+        found = get(teacher)
+        rows = encode_words(groups, found, templates, cache=cache)
+        words = cls(groups, rows, base)
+        words.teacher = fingerprint(found)
+        return words
 
     def __len__(self) -> int:
         return len(self.names)
@@ -67,6 +107,20 @@ class Vocabulary:
     def __repr__(self) -> str:
         shown = ", ".join(self.names[:3]) + (", ..." if len(self) > 3 else "")
         return f"Vocabulary({len(self)} classes: {shown})"
+
+    def __eq__(self, other: object) -> bool:
+        """Same names, synonyms, vectors, base flags and teacher."""
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return (
+            self.synonyms == other.synonyms
+            and self.teacher == other.teacher
+            and (self.base is None) == (other.base is None)
+            and (self.base is None or np.array_equal(self.base, other.base))
+            and np.array_equal(self.embeddings, other.embeddings)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it is what it holds, and that is big
 
     @property
     def dim(self) -> int:
@@ -80,17 +134,11 @@ class Vocabulary:
             base: as for the constructor.
 
         Returns:
-            A new vocabulary.
+            A new vocabulary; the vectors are shared.
         """
-        return self._derive(self.synonyms, self.embeddings, base)
-
-    def _derive(self, synonyms: Any, embeddings: Any, base: Any) -> "Vocabulary":
-        """A vocabulary out of parts that were checked before."""
         new = object.__new__(Vocabulary)
-        new.synonyms = synonyms
-        new.names = [group[0] for group in synonyms]
-        new.embeddings = embeddings
-        new.base = _check_base(base, len(new.names))
+        new.__dict__.update(self.__dict__)
+        new.base = base_array(base, len(self))
         return new
 
     def find(self, name: str) -> int | None:
@@ -105,25 +153,16 @@ class Vocabulary:
         Raises:
             InputError: if several classes have this synonym.
         """
-        key = plain(name)
-        own = self._index()[0].get(key)
-        if own is not None:
-            return own
-        rows = self._index()[1].get(key, [])
-        if len(rows) > 1:
-            options = ", ".join(repr(self.names[row]) for row in rows)
-            raise InputError(f"{name!r} may mean {options}: ask for one of these.")
-        return rows[0] if rows else None
+        return self._index.find(name)
 
-    def _index(self) -> tuple[dict[str, int], dict[str, list[int]]]:
-        if not hasattr(self, "_cached_index"):
-            own = {plain(name): row for row, name in enumerate(self.names)}
-            others: dict[str, list[int]] = {}
-            for row, group in enumerate(self.synonyms):
-                for key in {plain(name) for name in group}:
-                    others.setdefault(key, []).append(row)
-            self._cached_index = own, others
-        return self._cached_index
+    @functools.cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex(self.synonyms)
+
+    @functools.cached_property
+    def keys(self) -> list[list[str]]:
+        """The names as they are compared; see `plain`."""
+        return [[plain(name) for name in group] for group in self.synonyms]
 
     def missing(self, classes: Sequence[ClassName]) -> list[str]:
         """Those of the names that this vocabulary does not know.
@@ -134,12 +173,8 @@ class Vocabulary:
         Returns:
             Names without a class here.
         """
-        return [
-            name
-            for group in check_classes(classes)
-            for name in group
-            if self.find(name) is None
-        ]
+        names = [name for group in check_classes(classes) for name in group]
+        return [name for name in names if self.find(name) is None]
 
     def subset(self, classes: Sequence[ClassName]) -> "Vocabulary":
         """The vocabulary of some of its classes, named as asked.
@@ -162,7 +197,7 @@ class Vocabulary:
         groups = check_classes(classes)
         unknown = self.missing(groups)
         if unknown:
-            raise InputError(self._unknown(unknown))
+            raise InputError(self.unknown(unknown))
         rows, base, asked = [], [], dict[tuple[int, ...], str]()
         for group in groups:
             rows_of = [self.find(name) for name in group]
@@ -178,21 +213,62 @@ class Vocabulary:
                     "list of synonyms.",
                     stacklevel=2,
                 )
-        return Vocabulary(groups, np.stack(rows), None if self.base is None else base)
+        new = Vocabulary(groups, np.stack(rows), None if self.base is None else base)
+        new.teacher = self.teacher
+        return new
 
-    def _unknown(self, names: list[str]) -> str:
-        """One sentence about names that are not here."""
-        known = {plain(n): n for group in self.synonyms for n in group}
-        near = difflib.get_close_matches(plain(names[0]), known, 3, 0.75)
-        stem = plain(names[0])
-        near += [key for key in known if key.startswith(f"{stem}(")]
-        hint = ", ".join(dict.fromkeys(repr(known[key]) for key in near))
-        listed = ", ".join(repr(name) for name in names[:5])
-        listed += " and others" if len(names) > 5 else ""
+    def merge(self, other: "Vocabulary") -> "Vocabulary":
+        """The classes of two vocabularies.
+
+        Args:
+            other: of the same space. Classes of it that have a name which this
+                one has too are left out.
+
+        Returns:
+            A new vocabulary, this one's classes first.
+
+        Raises:
+            InputError: if the spaces are known to differ, or only one of the two
+                has base flags.
+
+        Example:
+            >>> words = Vocabulary(["cat"], np.eye(1, 8))
+            >>> words.merge(Vocabulary(["dog", "Cat"], np.eye(2, 8))).names
+            ['cat', 'dog']
+        """
+        check_dim(other, self.dim)
+        check_space(other, self.teacher)
+        if (self.base is None) != (other.base is None):
+            raise InputError(
+                "Only one of the two vocabularies has base flags: give them to both "
+                "or to none by with_base."
+            )
+        own = {keys[0] for keys in self.keys}
+        new = [row for row, keys in enumerate(other.keys) if keys[0] not in own]
+        words = Vocabulary(
+            self.synonyms + [other.synonyms[row] for row in new],
+            np.concatenate([self.embeddings, other.embeddings[new]]),
+            None
+            if self.base is None or other.base is None
+            else np.concatenate([self.base, other.base[new]]),
+        )
+        words.teacher = common(self.teacher, other.teacher)
+        return words
+
+    def unknown(self, names: Sequence[str]) -> str:
+        """One sentence about names that are not here.
+
+        Args:
+            names: at least one.
+
+        Returns:
+            What they are, and the nearest names that are here.
+        """
+        near = self._index.near(names[0])
         return (
-            f"{listed}: not among the {len(self)} classes this detector knows by "
-            "vectors of its own"
-            + (f" (near: {hint})" if hint else "")
+            f"{listed(names)}: not among the {len(self)} classes this detector knows "
+            "by vectors of its own"
+            + (f" (near: {listed(near)})" if near else "")
             + "; other words need a teacher's text encoder, or a vild.Vocabulary "
             "made from your own vectors."
         )
@@ -203,15 +279,8 @@ class Vocabulary:
         Args:
             path: where to; replaced whole or not at all.
         """
-        arrays = {
-            "synonyms": np.array(json.dumps(self.synonyms, ensure_ascii=False)),
-            "embeddings": self.embeddings,
-        }
-        if self.base is not None:
-            arrays["base"] = self.base
-        path = Path(path)
-        with writing(path), replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+        stored = Stored(self.synonyms, self.embeddings, self.base, self.teacher)
+        write_vocabulary(Path(path), stored)
 
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":
@@ -221,112 +290,15 @@ class Vocabulary:
             path: an `.npz` file.
 
         Returns:
-            The vocabulary.
+            The vocabulary, equal to what was saved.
 
         Raises:
             CheckpointError: if the file is missing, damaged or something else.
         """
+        stored = read_vocabulary(Path(path))
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                synonyms = json.loads(str(arrays["synonyms"][()]))
-                base = arrays.get("base")
-                rows = arrays["embeddings"]
-            words = cls(synonyms, rows, base)
-        except FileNotFoundError:
-            raise CheckpointError(f"There is no vocabulary file {path}.") from None
-        except Exception as error:  # a zip file can be damaged in many ways
-            raise CheckpointError(
-                f"{path} is not a vocabulary file or is damaged ({error}): make it "
-                "anew with Vocabulary.save."
-            ) from error
-        if np.allclose(words.embeddings, rows, atol=1e-6):
-            # Unit rows already; normalising again would let them drift by a
-            # rounding error at every save.
-            words.embeddings = rows.astype("float32", copy=False)
-            words.embeddings.flags.writeable = False
+            words = cls(stored.synonyms, stored.embeddings, stored.base)
+        except InputError as error:
+            raise damaged(Path(path), error) from error
+        words.teacher = stored.teacher
         return words
-
-
-def base_flags(words: Vocabulary, trained: Vocabulary) -> np.ndarray:
-    """Which words are base classes of a detector, by name.
-
-    Args:
-        words: the vocabulary asked for.
-        trained: the classes the detector knows, with base flags.
-
-    Returns:
-        (K,) bool: True where a name or synonym, spelling aside, is that of a
-        base class. A novel class's own name is novel, even where a base class
-        has it for a synonym.
-    """
-    base = [True] * len(trained) if trained.base is None else trained.base.tolist()
-    own = {plain(name): flag for name, flag in zip(trained.names, base, strict=True)}
-    any_name = {
-        plain(name)
-        for group, flag in zip(trained.synonyms, base, strict=True)
-        for name in group
-        if flag
-    }
-
-    def is_base(name: str) -> bool:
-        key = plain(name)
-        return own.get(key, key in any_name)
-
-    return np.array([any(map(is_base, group)) for group in words.synonyms])
-
-
-def check_dim(words: Vocabulary, dim: int) -> None:
-    """Refuses words of another space.
-
-    Args:
-        words: a vocabulary.
-        dim: dimension of the regions' vectors.
-
-    Raises:
-        InputError: if the dimensions differ.
-    """
-    if words.dim != dim:
-        raise InputError(
-            f"The vocabulary's vectors have {words.dim} dimensions, the detector's "
-            f"regions {dim}: they come from different teachers."
-        )
-
-
-def _check_rows(embeddings: Any, count: int) -> np.ndarray:
-    try:
-        rows = np.asarray(embeddings)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"Embeddings must be a ({count}, D) array of numbers ({error})."
-        ) from None
-    if rows.dtype.kind not in "fiu":
-        raise InputError(
-            f"Embeddings must be real numbers, received an array of {rows.dtype}."
-        )
-    if rows.ndim != 2 or rows.shape[0] != count or rows.shape[1] == 0:
-        turned = rows.ndim == 2 and rows.shape[1] == count
-        raise InputError(
-            f"Embeddings must have shape ({count}, D), a row per name; received "
-            f"{rows.shape}" + (": transpose them." if turned else ".")
-        )
-    if not np.isfinite(rows).all():
-        bad = int(np.argmin(np.isfinite(rows).all(axis=1)))
-        raise InputError(f"The embedding at row {bad} holds NaN or infinity.")
-    return rows
-
-
-def _check_base(base: Any, count: int) -> np.ndarray | None:
-    if base is None:
-        return None
-    if isinstance(base, bool | np.bool_) and base:
-        return np.ones(count, bool)
-    flags = np.array(base)  # a copy: the caller's array may change
-    if flags.dtype.kind in "iu" and np.isin(flags, (0, 1)).all():
-        flags = flags.astype(bool)
-    if flags.shape != (count,) or flags.dtype != bool:
-        raise InputError(
-            f"base must be True or an array of {count} bools, one per class; "
-            f"received {flags.dtype} of shape {flags.shape}."
-        )
-    flags.flags.writeable = False
-    return flags
