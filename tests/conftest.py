@@ -9,6 +9,12 @@ hypothesis.settings.register_profile("vild", deadline=None)
 hypothesis.settings.load_profile("vild")
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+    """No test reads or writes the cache of who runs it."""
+    monkeypatch.setenv("VILD_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """The folder of reference goldens."""

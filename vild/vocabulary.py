@@ -12,6 +12,7 @@ from vild.errors import InputError
 from vild.name_index import NameIndex, listed
 from vild.names import ClassName, check_classes, plain
 from vild.teachers import Teacher, fingerprint, get
+from vild.teachers.checks import check_attributes
 from vild.teachers.fingerprints import Fingerprint, common
 from vild.vocabulary_arrays import base_array, unit_rows
 from vild.vocabulary_build import encode_words
@@ -95,8 +96,10 @@ class Vocabulary:
         """
         groups = check_classes(classes)
         base_array(base, len(groups))  # before a minute of encoding, not after
-        found = get(teacher)
-        rows = encode_words(groups, found, templates, cache=cache)
+        named = isinstance(teacher, str)
+        found = get(teacher) if named else check_attributes(teacher)
+        # An object is tried only if something is left to encode.
+        rows = encode_words(groups, found, templates, cache=cache, checked=named)
         words = cls(groups, rows, base)
         words.teacher = fingerprint(found)
         return words

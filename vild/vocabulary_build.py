@@ -8,7 +8,7 @@ import numpy as np
 from vild.embedding_cache import EmbeddingCache, cache_key
 from vild.errors import InputError
 from vild.prompts import clean, read_templates, write_prompts
-from vild.teachers import Teacher
+from vild.teachers import Teacher, check
 from vild.teachers.calls import encode_text
 
 # The prompts of a teacher that does not say which ones it wants.
@@ -24,6 +24,7 @@ def encode_words(
     templates: Any = None,
     *,
     cache: bool = True,
+    checked: bool = True,
 ) -> np.ndarray:
     """The vectors of classes.
 
@@ -32,6 +33,8 @@ def encode_words(
         teacher: any.
         templates: see `vild.prompts.read_templates`; None for the teacher's own.
         cache: look vectors up on disk, and keep them there.
+        checked: whether the teacher went through `vild.teachers.check`; if not, it
+            does so before it is first asked.
 
     Returns:
         (K, D) float32 unit rows: every text's vector has length 1, and a class has
@@ -47,9 +50,9 @@ def encode_words(
     """
     if templates is None:
         templates = getattr(teacher, "templates", DEFAULT_TEMPLATES)
-    checked = read_templates(templates)
+    prompts = read_templates(templates)
     names = list(dict.fromkeys(clean(name) for group in groups for name in group))
-    means = _means(names, teacher, checked, cache)
+    means = _means(names, teacher, prompts, cache, checked)
     row_of = {name: row for row, name in enumerate(names)}
     rows = np.empty((len(groups), teacher.dim), "float32")
     for i, group in enumerate(groups):
@@ -65,7 +68,11 @@ def encode_words(
 
 
 def _means(
-    names: list[str], teacher: Teacher, templates: tuple[str, ...], cache: bool
+    names: list[str],
+    teacher: Teacher,
+    templates: tuple[str, ...],
+    cache: bool,
+    checked: bool,
 ) -> np.ndarray:
     """(K, D) float32, the mean of each name's prompts, not scaled."""
     from tqdm import tqdm
@@ -80,6 +87,8 @@ def _means(
             means[row] = known[name]
         else:
             missing.append(row)
+    if missing and not checked:
+        check(teacher)
     size = max(1, _BATCH // len(templates))
     with tqdm(
         total=len(missing), desc="words", unit="word", delay=3, disable=None
