@@ -50,7 +50,8 @@ class Lexicon:
         self._replaced = False
         self._flagged: tuple[weakref.ref[Vocabulary], np.ndarray] | None = None
         if teacher is not None and not isinstance(teacher, str):
-            self.recorded = self.recorded or fingerprint(self.teacher)
+            mark = fingerprint(self.teacher)
+            self.recorded = self.recorded or mark
 
     def replaced(self, teacher: str | Teacher) -> "Lexicon":
         """The same words with another teacher.

@@ -10,6 +10,7 @@ from vild.errors import InputError
 from vild.prompts import clean, read_templates, write_prompts
 from vild.teachers import Teacher, check
 from vild.teachers.calls import encode_text
+from vild.teachers.checks import is_own
 
 # The prompts of a teacher that does not say which ones it wants.
 DEFAULT_TEMPLATES = "vild"
@@ -87,7 +88,7 @@ def _means(
             means[row] = known[name]
         else:
             missing.append(row)
-    if missing and not checked:
+    if missing and not checked and not is_own(teacher):
         check(teacher)
     size = max(1, _BATCH // len(templates))
     with tqdm(

@@ -61,6 +61,19 @@ def check_attributes(teacher: Any) -> Teacher:
     return teacher
 
 
+def is_own(teacher: Any) -> bool:
+    """Whether vild brings this teacher.
+
+    Args:
+        teacher: any.
+
+    Returns:
+        True for those that the tests of vild have tried: they need no trial when
+        they are loaded, and may look only names up or load their weights later.
+    """
+    return type(teacher).__module__.startswith("vild.teachers.")
+
+
 def check(teacher: Any) -> Teacher:
     """Refuses what does not do what a teacher does; runs both encoders.
 

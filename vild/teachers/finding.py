@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from vild.errors import TeacherError, VildError
-from vild.teachers.checks import check, check_attributes
+from vild.teachers.checks import check, check_attributes, is_own
 from vild.teachers.protocol import Teacher
 
 _GROUP = "vild.teachers"
@@ -46,7 +46,7 @@ def get(spec: str | Teacher) -> Teacher:
         (1, 64)
     """
     if not isinstance(spec, str):
-        return check(spec)
+        return _admit(spec)
     name, colon, argument = spec.partition(":")
     points = _points()
     if name not in points:
@@ -68,8 +68,11 @@ def get(spec: str | Teacher) -> Teacher:
         raise  # it already says what is wrong
     except Exception as error:
         raise _failed(point, "cannot be made", error) from error
-    own = _package(point) == "vild"
-    return check_attributes(teacher) if own else check(teacher)
+    return _admit(teacher)
+
+
+def _admit(teacher: Any) -> Teacher:
+    return check_attributes(teacher) if is_own(teacher) else check(teacher)
 
 
 def _points() -> dict[str, EntryPoint]:
