@@ -26,7 +26,7 @@ ROWS = [
     ["backbones", "heads"],
     ["model"],
     ["precision"],
-    ["matching"],
+    ["matching", "region_search"],
     ["regions"],
     ["detector"],
     ["saving"],
@@ -127,6 +127,9 @@ SIGNATURES = {
     "Detector.vocabulary": "(self, classes=None, base=None, templates=None)",
     "Detector.save": "(self, directory)",
     "Regions.detect": "(self, classes=None, *, base=None, chunk_size=None, **settings)",
+    "Regions.similarity": "(self, query)",
+    "Regions.search": "(self, query, *, score_threshold=0.0, max_detections=10, "
+    "nms_iou=0.5)",
     "Detections.draw": "(self, image)",
     "Detections.save": "(self, path)",
     "Detections.to_coco": "(self, image_id, category_ids=None)",

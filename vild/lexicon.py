@@ -111,6 +111,15 @@ class Lexicon:
             )
         return teacher
 
+    @property
+    def marks(self) -> list[Fingerprint | None]:
+        """Fingerprints of which words may have one.
+
+        A teacher that took the place of another vouches for both spaces.
+        """
+        new = [fingerprint(self.teacher)] if self._replaced else []
+        return [*new, self.recorded]
+
     def vocabulary(
         self,
         classes: Sequence[ClassName] | Vocabulary | None = None,
@@ -139,9 +148,7 @@ class Lexicon:
                     "give them when it is built."
                 )
             check_dim(classes, self.own.dim)
-            # A teacher that took the place of another vouches for both spaces.
-            marks = [fingerprint(self.teacher)] if self._replaced else []
-            check_space(classes, *marks, self.recorded)
+            check_space(classes, *self.marks)
             words = classes
         elif templates is not None:
             groups = self.own.synonyms if classes is None else check_classes(classes)

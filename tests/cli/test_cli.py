@@ -550,3 +550,72 @@ def test_warnings_of_vild_are_one_line(capsys: pytest.CaptureFixture[str]) -> No
         warnings.warn_explicit("all is\n well", UserWarning, vild.__file__, 1)
         warnings.warn_explicit("chatter", UserWarning, np.__file__, 1)
     assert capsys.readouterr().err == "vild: warning: all is well\n"
+
+
+# Words that the model has no vectors for.
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    path = tmp_path / "words.npz"
+    rows = np.random.default_rng(3).normal(size=(2, 16))
+    vild.Vocabulary(["zebra", "red scooter"], rows).save(path)
+    return path
+
+
+def test_a_teacher_knows_other_words(
+    model: Path, words: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_photo(Path("a.png"))
+    asked = ["detect", "a.png", "--model", str(model), "--classes", "zebra,red thing"]
+    assert main(asked) == 1
+    assert "'zebra': not among the 3 classes" in capsys.readouterr().err
+    teacher = ["--teacher", f"precomputed:{words}"]
+    assert main([*asked, *teacher, "--json", "a.json"]) == 0
+    printed = capsys.readouterr()
+    assert "the two spaces must match" in printed.err
+    (listed,) = json.loads(Path("a.json").read_text())
+    with pytest.warns(UserWarning, match="must match"):
+        detector = vild.load_pretrained(model, teacher=teacher[1])
+    assert same_content(listed, detector.detect("a.png", ["zebra", "red thing"]))
+    # With templates, all words are asked of the teacher; it does not know this one.
+    assert main([*asked, *teacher, "--templates", "name"]) == 1
+    assert "'red thing'" in capsys.readouterr().err
+
+
+def test_a_saved_vocabulary_is_asked(model: Path, words: Path) -> None:
+    make_photo(Path("a.png"))
+    arguments = ["a.png", "--model", str(model), "--classes", f"@{words}"]
+    assert main(["detect", *arguments, "--json", "a.json"]) == 0
+    (listed,) = json.loads(Path("a.json").read_text())
+    assert {d["class"] for d in listed["detections"]} <= {"zebra", "red scooter"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--teacher", "clap:x"], "no teacher 'clap'; installed are open_clip"),
+        (["--teacher", "precomputed:no.npz"], "There is no file no.npz"),
+        (["--templates", "vlid"], "no set of templates 'vlid'"),
+        (["--templates", "@own.txt"], "has no slot for the name"),
+        (["--templates", "@gone.txt"], "cannot be read"),
+        (["--templates", "single"], "templates need a teacher"),
+        (["--classes", "@bytes.txt"], "is not UTF-8 text"),
+        (["--classes", "@gone.npz"], "There is no vocabulary file"),
+        (["--classes", "@junk.npz"], "not a vocabulary file"),
+    ],
+)
+def test_words_that_cannot_be_used(
+    model: Path,
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_photo(Path("a.png"))
+    Path("own.txt").write_text("a photo of {}\na photo of nothing\n")
+    Path("bytes.txt").write_bytes(b"caf\xe9\n")
+    Path("junk.npz").write_bytes(b"PK\x03\x04 and nothing more")
+    assert main(["detect", "a.png", "--model", str(model), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error

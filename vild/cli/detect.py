@@ -47,7 +47,8 @@ def add_command(commands: Any) -> None:
         "--classes",
         metavar="A,B,C",
         help='names separated by commas, synonyms by |: "sofa|couch,traffic cone"; '
-        "or @FILE with a class a line (default: the model's own)",
+        "or @FILE with a class a line, or @WORDS.npz, a saved vocabulary (default: "
+        "the model's own)",
     )
     parser.add_argument(
         "--model",
@@ -59,6 +60,18 @@ def add_command(commands: Any) -> None:
         "--checkpoint",
         metavar="C",
         help="a released checkpoint for the preset, which is then not downloaded",
+    )
+    parser.add_argument(
+        "--teacher",
+        metavar="T",
+        help="the teacher that encodes words the model has no vectors for, e.g. "
+        "open_clip:ViT-B-32/FILE, in place of the model's own: same space needed",
+    )
+    parser.add_argument(
+        "--templates",
+        metavar="NAME|@FILE",
+        help="prompts for the teacher: single, vild, vild-demo or name, or @FILE with "
+        "a template a line, {} for the name; all words are then encoded",
     )
     parser.add_argument(
         "--out",
@@ -97,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Loading a model takes seconds to minutes: first all that can be known without.
     settings = options.given_settings(arguments)
     classes = options.read_classes(arguments.classes)
+    templates = options.read_templates(arguments.templates)
     found, problems = photos.expand(arguments.photos)
     _check_targets(found, arguments.out, arguments.json)
     for problem in problems:
@@ -104,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not found:
         return 1
     detector = _load(arguments, settings)
-    words = detector.vocabulary(classes)
+    words = detector.vocabulary(classes, templates=templates)
     skipped = _detect_all(detector, words, found, arguments)
     return 1 if problems or skipped else 0
 
@@ -127,7 +141,9 @@ def _load(arguments: argparse.Namespace, settings: dict[str, Any]) -> "Detector"
     from vild.pretrained import load_pretrained
 
     model = DEFAULT_MODEL if arguments.model is None else arguments.model
-    return load_pretrained(model, arguments.checkpoint, **settings)
+    return load_pretrained(
+        model, arguments.checkpoint, teacher=arguments.teacher, **settings
+    )
 
 
 def _detect_all(

@@ -2,9 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vild.errors import InputError
+
+if TYPE_CHECKING:
+    from vild.vocabulary import Vocabulary
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -121,20 +124,23 @@ def count(text: str) -> int:
     return int(text)
 
 
-def read_classes(text: str | None) -> list[list[str]] | None:
+def read_classes(text: str | None) -> "list[list[str]] | Vocabulary | None":
     """Reads classes as they are written on the command line.
 
     Args:
         text: names separated by commas, synonyms in them by `|`; or `@` and the
-            name of a UTF-8 text file with a class a line, where commas belong to
-            the name. None for the model's own classes.
+            name of a file: a UTF-8 text file with a class a line, where commas
+            belong to the name, or a saved vocabulary (`.npz`). None for the
+            model's own classes.
 
     Returns:
-        A list of synonyms per class, the name to show first; or None.
+        A list of synonyms per class, the name to show first; or a vocabulary; or
+        None.
 
     Raises:
-        InputError: for a file that cannot be read and for names that are empty
-            or there twice.
+        InputError: for a text file that cannot be read and for names that are
+            empty or there twice.
+        CheckpointError: for a vocabulary that cannot be read.
 
     Example:
         >>> read_classes("sofa|couch, traffic cone")
@@ -142,13 +148,41 @@ def read_classes(text: str | None) -> list[list[str]] | None:
     """
     if text is None:
         return None
-    from vild.vocabulary import check_classes
+    from vild.names import check_classes
 
+    if text.startswith("@") and text.lower().endswith(".npz"):
+        from vild.vocabulary import Vocabulary
+
+        return Vocabulary.load(text[1:])
     if text.startswith("@"):
         lines = [line for line in _read_text(Path(text[1:])) if line.strip()]
     else:
         lines = text.split(",")
     return check_classes([[name.strip() for name in line.split("|")] for line in lines])
+
+
+def read_templates(text: str | None) -> str | list[str] | None:
+    """Reads prompts as they are written on the command line.
+
+    Args:
+        text: the name of a set, or `@` and the name of a UTF-8 text file with a
+            template a line; None for the teacher's own.
+
+    Returns:
+        A name, a list of templates, or None.
+
+    Raises:
+        InputError: for a file that cannot be read or templates without a slot.
+    """
+    if text is None:
+        return None
+    from vild import prompts
+
+    if text.startswith("@"):
+        lines = [line for line in _read_text(Path(text[1:])) if line.strip()]
+        return list(prompts.read_templates(lines))
+    prompts.read_templates(text)
+    return text
 
 
 def _read_text(path: Path) -> list[str]:
@@ -157,12 +191,12 @@ def _read_text(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(
-            f"The class file {str(path)!r} is not UTF-8 text ({error.reason} at byte "
+            f"The file {str(path)!r} is not UTF-8 text ({error.reason} at byte "
             f"{error.start}): save it with that encoding."
         ) from error
     except OSError as error:
         raise InputError(
-            f"The class file {str(path)!r} cannot be read: {error.strerror or error}."
+            f"The file {str(path)!r} cannot be read: {error.strerror or error}."
         ) from error
 
 
