@@ -25,6 +25,7 @@ ROWS = [
     ["layers"],
     ["backbones", "heads"],
     ["model"],
+    ["training"],
     ["precision"],
     ["matching", "region_search"],
     ["regions"],

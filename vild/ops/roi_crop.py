@@ -39,7 +39,7 @@ def region_levels(boxes: Any, first: int, last: int) -> Any:
     return ops.cast(ops.clip(level, first, last), "int32")
 
 
-def _taps(start: Any, extent: Any, limit: Any, size: int) -> tuple[Any, Any]:
+def taps(start: Any, extent: Any, limit: Any, size: int) -> tuple[Any, Any]:
     """Two feature indices and weights for each of `size` samples of an interval.
 
     Args:
@@ -95,8 +95,8 @@ def roi_crop(features: Sequence[Any], first: int, boxes: Any, size: int) -> Any:
     offset = ops.take(ops.array(offsets, "int32"), index)
 
     y1, x1, y2, x2 = ops.unstack(boxes / stride, axis=-1)
-    ys, y_weights = _taps(y1, y2 - y1, last_row, size)
-    xs, x_weights = _taps(x1, x2 - x1, last_column, size)
+    ys, y_weights = taps(y1, y2 - y1, last_row, size)
+    xs, x_weights = taps(x1, x2 - x1, last_column, size)
 
     # All levels of all images are one table of rows; a tap is a row number.
     table = ops.concatenate(
@@ -105,14 +105,14 @@ def roi_crop(features: Sequence[Any], first: int, boxes: Any, size: int) -> Any:
     table = ops.reshape(table, (-1, channels))
     image = ops.arange(batch, dtype="int32")[:, None] * rows
     base = (offset + image)[..., None, None]
-    taps, weights = [], []
+    rows_of_taps, weights = [], []
     for y, y_weight in zip(ys, y_weights, strict=True):
         for x, x_weight in zip(xs, x_weights, strict=True):
             row = y[..., :, None] * widths[..., None, None] + x[..., None, :]
-            taps.append(ops.reshape(base + row, (-1,)))
+            rows_of_taps.append(ops.reshape(base + row, (-1,)))
             weight = y_weight[..., :, None] * x_weight[..., None, :]
             weights.append(ops.reshape(weight, (-1,)))
     crops = kernels.weighted_gather(
-        table, ops.stack(taps, axis=-1), ops.stack(weights, axis=-1)
+        table, ops.stack(rows_of_taps, axis=-1), ops.stack(weights, axis=-1)
     )
     return ops.reshape(crops, (batch, number, size, size, channels))

@@ -1,0 +1,1 @@
+"""Training: targets, samplers, losses, schedules and recipes."""
