@@ -26,6 +26,9 @@ class Golden:
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
 
+    def names(self) -> list[str]:
+        return list(self._arrays)
+
     def json(self, name: str) -> Any:
         return json.loads(str(self._arrays[name]))
 

@@ -120,16 +120,52 @@ class RegionHead(keras.layers.Layer):
             float32 unit vectors and, in the ensemble, `image_embeddings` alike.
         """
         number = crops.shape[1]
-        flat = ops.reshape(crops, (-1, CROP_SIZE, CROP_SIZE, crops.shape[-1]))
+        flat = _flat(crops)
         hidden = self.text_branch(flat, training=training)
         result = {
             "deltas": self.deltas(hidden),
             "text_embeddings": normalise(self.text_projection(hidden)),
         }
         if self.image_branch is not None:
-            hidden = self.image_branch(flat, training=training)
-            result["image_embeddings"] = normalise(self.image_projection(hidden))
+            result["image_embeddings"] = self._imitate(flat, training)
         return {
             name: ops.reshape(value, (-1, number, value.shape[-1]))
             for name, value in result.items()
         }
+
+    def learn(self, sampled: Any, distilled: Any | None) -> tuple[Any, Any, Any]:
+        """Embeds regions for training.
+
+        Args:
+            sampled: (B, S, 7, 7, C) crops of regions that learn classes and boxes.
+            distilled: (B, R, 7, 7, C) crops of regions that imitate the teacher;
+                None without distillation.
+
+        Returns:
+            `deltas` (B, S, 4), `text_embeddings` (B, S, dim) and what imitates the
+            teacher, (B, R, dim) or None. With one branch, the regions of both kinds
+            share its batch statistics (released behaviour).
+        """
+        number = sampled.shape[1]
+        together = distilled is not None and self.image_branch is None
+        crops = ops.concatenate([sampled, distilled], axis=1) if together else sampled
+        hidden = self.text_branch(_flat(crops), training=True)
+        hidden = ops.reshape(hidden, (-1, crops.shape[1], hidden.shape[-1]))
+        embeddings = normalise(self.text_projection(hidden))
+        imitated = None
+        if together:
+            embeddings, imitated = embeddings[:, :number], embeddings[:, number:]
+        elif distilled is not None:
+            imitated = self._imitate(_flat(distilled), True)
+            imitated = ops.reshape(imitated, (-1, distilled.shape[1], self.dim))
+        return self.deltas(hidden[:, :number]), embeddings, imitated
+
+    def _imitate(self, flat: Any, training: bool | None) -> Any:
+        """The image branch on (M, 7, 7, C) crops."""
+        hidden = self.image_branch(flat, training=training)
+        return normalise(self.image_projection(hidden))
+
+
+def _flat(crops: Any) -> Any:
+    """(B, N, 7, 7, C) crops in one row."""
+    return ops.reshape(crops, (-1, CROP_SIZE, CROP_SIZE, crops.shape[-1]))
