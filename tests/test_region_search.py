@@ -45,6 +45,7 @@ def regions(painted):
         model_boxes=np.ascontiguousarray(boxes[:, [1, 0, 3, 2]]),
         background=ops.convert_to_numpy(detector.model.region.background),
         image_size=painted.shape[:2],
+        teacher=detector.lexicon.recorded,
         detector=detector,
     )
 
@@ -123,6 +124,12 @@ def test_saved_regions_are_searched_by_vectors(regions, tmp_path):
     )
     with pytest.raises(InputError, match="without a detector"):
         alone.similarity("zebra")
+    stranger = Words()
+    stranger.name = "stranger"
+    strange = vild.Vocabulary.build(["zebra"], stranger, "single")
+    for ask in (alone.similarity, alone.detect, regions.similarity, regions.detect):
+        with pytest.raises(InputError, match="encoded by stranger"):
+            ask(strange)
     again = vild.Regions.load(tmp_path / "r.npz", regions.detector)
     np.testing.assert_array_equal(
         again.similarity("zebra"), regions.similarity("zebra")

@@ -342,6 +342,7 @@ class Detector:
                 settings=chosen,
                 detector=self,
                 features=[f[i : i + 1] for f in features] if keep else None,
+                teacher=self.lexicon.recorded,
             )
             for i, image in enumerate(images)
         ]

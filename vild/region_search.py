@@ -15,7 +15,7 @@ from vild.lexicon import Lexicon
 from vild.ops import selection
 from vild.teachers.calls import encode_image
 from vild.vocabulary import Vocabulary
-from vild.vocabulary_checks import check_dim, check_space
+from vild.vocabulary_checks import check_dim
 
 ops = keras.ops
 
@@ -43,8 +43,6 @@ def query_rows(query: Any, lexicon: Lexicon | None, dim: int) -> Vocabulary:
     """
     if isinstance(query, Vocabulary):
         check_dim(query, dim)
-        if lexicon is not None:
-            check_space(query, *lexicon.marks)
         return query
     if isinstance(query, np.ndarray) and query.dtype.kind == "f":
         rows = np.atleast_2d(query)

@@ -1,7 +1,6 @@
 """Regions x Vocabulary -> Detections: any words, any number of times."""
 
 import functools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,28 +8,22 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from vild.backends import keras, kernels
+from vild import matching, region_search
+from vild.backends import keras
 from vild.data.masks import LazyMasks, paste_masks
-from vild.errors import CheckpointError, InputError
-from vild.files import replacing, writing
+from vild.errors import InputError
 from vild.names import ClassName
-from vild.ops import scoring, selection
+from vild.ops import scoring
 from vild.results import Detections
 from vild.settings import DetectOverrides, Settings
-from vild.vocabulary import Vocabulary, check_dim
+from vild.teachers.fingerprints import Fingerprint
+from vild.vocabulary import Vocabulary
+from vild.vocabulary_checks import check_dim, check_space
 
 if TYPE_CHECKING:
     from vild.detector import Detector
 
 ops = keras.ops
-
-# (class, region) pairs that are looked at first: nearly always enough to fill
-# the detections, and a size that every framework's top-k is fast at.
-_CANDIDATES = 4096
-
-_TINY = float(np.finfo("float32").tiny)
-
-_ARRAYS = ("boxes", "objectness", "text_embeddings", "model_boxes", "background")
 
 
 @dataclass(eq=False, repr=False)
@@ -50,6 +43,7 @@ class Regions:
         settings: defaults for `detect`.
         detector: knows the words and draws the masks; None after `load`.
         features: pyramid maps of this photo on the device, which masks need.
+        teacher: fingerprint of the space the vectors are in; None if not known.
 
     Example:
         >>> regions = detector.encode("street.jpg")
@@ -67,6 +61,7 @@ class Regions:
     settings: Settings = field(default_factory=Settings)
     detector: "Detector | None" = None
     features: list[Any] | None = None
+    teacher: Fingerprint | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -86,6 +81,7 @@ class Regions:
         classes: Sequence[ClassName] | Vocabulary | None = None,
         *,
         base: Any = None,
+        chunk_size: int | None = None,
         **settings: Unpack[DetectOverrides],
     ) -> Detections:
         """Finds what the words name.
@@ -95,6 +91,8 @@ class Regions:
                 detector's own classes.
             base: (K,) bools or True, which classes count as base classes of the
                 ensemble; None: by name.
+            chunk_size: classes compared at a time, which bounds the memory for
+                large vocabularies and changes no result; None: chosen here.
             **settings: `score_threshold`, `max_detections`, `nms_iou`,
                 `pre_nms_detections`, `masks`; see `vild.settings.Settings`.
 
@@ -110,10 +108,16 @@ class Regions:
         Source: paper section 3.4; released post-processing.
         """
         words = self._words(classes, base)
-        return self.detections(words, self.settings.replace(settings, DetectOverrides))
+        chosen = self.settings.replace(settings, DetectOverrides)
+        return self.detections(words, chosen, chunk_size=chunk_size)
 
     def detections(
-        self, words: Vocabulary, chosen: Settings, *, masks_now: bool = False
+        self,
+        words: Vocabulary,
+        chosen: Settings,
+        *,
+        masks_now: bool = False,
+        chunk_size: int | None = None,
     ) -> Detections:
         """`detect` with everything decided.
 
@@ -122,16 +126,31 @@ class Regions:
             chosen: the settings.
             masks_now: run the mask head at once, so that the result does not
                 hold on to the features.
+            chunk_size: as for `detect`.
 
         Returns:
             Detections, best first.
         """
-        region, class_ids, scores = self._select(words, chosen)
-        masks: Any = None
-        if chosen.masks and self.features is not None and self.detector is not None:
-            masks = _MaskPromise(self.detector, self, region)
+        found = matching.detect(self._arrays, words, chosen, chunk_size)
+        return self._found(words, *found, masks=chosen.masks, masks_now=masks_now)
+
+    def _found(
+        self,
+        words: Vocabulary,
+        region: np.ndarray,
+        class_ids: np.ndarray,
+        scores: np.ndarray,
+        *,
+        masks: bool = True,
+        masks_now: bool = False,
+    ) -> Detections:
+        """The chosen regions as detections."""
+        promise: Any = None
+        if masks and self.features is not None and self.detector is not None:
+            promise = _MaskPromise(self.detector, self, region)
             if masks_now:
-                masks = LazyMasks(masks.crops(), self.boxes[region], self.image_size)
+                boxes = self.boxes[region]
+                promise = LazyMasks(promise.crops(), boxes, self.image_size)
         return Detections(
             self.boxes[region],
             scores,
@@ -139,7 +158,7 @@ class Regions:
             [words.names[i] for i in class_ids],
             self.image_size,
             embeddings=self.embeddings[region],
-            masks=masks,
+            masks=promise,
         )
 
     def scores(
@@ -147,12 +166,14 @@ class Regions:
         classes: Sequence[ClassName] | Vocabulary | None = None,
         *,
         base: Any = None,
+        chunk_size: int | None = None,
     ) -> np.ndarray:
         """The score of every class at every region, before any selection.
 
         Args:
             classes: as for `detect`.
             base: as for `detect`.
+            chunk_size: as for `detect`.
 
         Returns:
             (N, K) float32. They do not sum to 1: the rest is background.
@@ -162,10 +183,92 @@ class Regions:
             (1000, 2)
         """
         words = self._words(classes, base)
-        products, exponent = _products(*self._inputs(words))
-        return np.ascontiguousarray(
-            ops.convert_to_numpy(_flush(products[0]) ** exponent)[: len(words)].T
+        return matching.scores(self._arrays, words, chunk_size)
+
+    def similarity(self, query: Any) -> np.ndarray:
+        """How alike every region is to a text, a picture or a vector.
+
+        Args:
+            query: a text; a picture of the thing, cut out (a `pathlib.Path`, a PIL
+                image or an (H, W, 3) uint8 array, as the teacher has an image
+                encoder); (D,) or (Q, D) float vectors; a `Vocabulary`; or a list
+                of texts or of pictures, where a list of texts in the list is a set
+                of synonyms.
+
+        Returns:
+            (N,) float32 cosines with `embeddings`, -1 to 1; (N, Q) for several.
+
+        Raises:
+            InputError: for what cannot be looked for.
+            TeacherError: if it needs a teacher, and there is none that can.
+
+        Example:
+            >>> best = regions.similarity("a red scooter").argmax()
+            >>> regions.boxes[best]
+        """
+        rows = self._query(query).embeddings
+        found = self.embeddings @ rows.T
+        return found[:, 0] if region_search.is_single(query) else found
+
+    def search(
+        self,
+        query: Any,
+        *,
+        score_threshold: float = 0.0,
+        max_detections: int = 10,
+        nms_iou: float = 0.5,
+    ) -> Detections:
+        """The boxes that look most like one thing.
+
+        Scores are cosines, not probabilities: there is no background to compete
+        with, so the best boxes come back even if nothing like it is in the photo.
+
+        Args:
+            query: one text, picture or vector; see `similarity`.
+            score_threshold: report cosines above this, -1 to 1.
+            max_detections: how many at most.
+            nms_iou: of two boxes that overlap this much the better one stays.
+
+        Returns:
+            Detections, best first.
+
+        Raises:
+            InputError: for what cannot be looked for, or several things at once.
+            TeacherError: if it needs a teacher, and there is none that can.
+
+        Example:
+            >>> mug = Image.open("kitchen.jpg").crop((40, 60, 90, 120))
+            >>> regions.search(mug).draw("office.jpg").save("mugs.jpg")
+        """
+        words = self._query(query)
+        if len(words) != 1:
+            raise InputError(
+                f"search looks for one thing at a time, received {len(words)}: call "
+                "it for each, or use detect for several words."
+            )
+        chosen = self.settings.replace(
+            {"max_detections": max_detections, "nms_iou": nms_iou}, DetectOverrides
         )
+        if chosen.nms_iou is None or not -1 <= score_threshold <= 1:
+            raise InputError(
+                "search needs an nms_iou from 0 to 1 and a score_threshold from -1 to "
+                f"1, received {nms_iou!r} and {score_threshold!r}."
+            )
+        region, scores = region_search.best_boxes(
+            self.model_boxes,
+            self.embeddings @ words.embeddings[0],
+            score_threshold,
+            chosen.nms_iou,
+            chosen.max_detections,
+        )
+        return self._found(words, region, np.zeros(len(region), "int64"), scores)
+
+    def _query(self, query: Any) -> Vocabulary:
+        lexicon = None if self.detector is None else self.detector.lexicon
+        marks = [self.teacher] if lexicon is None else lexicon.marks
+        rows = region_search.query_rows(query, lexicon, self.embeddings.shape[1])
+        check_space(rows, *marks)
+        return rows
 
     def save(self, path: str | Path, *, features: bool = False) -> None:
         """Writes the regions to an `.npz` file without pickles.
@@ -177,23 +280,9 @@ class Regions:
         Raises:
             InputError: if features are asked for and there are none.
         """
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
-        if self.image_embeddings is not None:
-            arrays["image_embeddings"] = self.image_embeddings
-        if features:
-            if self.features is None:
-                raise InputError(
-                    "These regions were encoded with masks=False: there are no mask "
-                    "features to save."
-                )
-            for i, feature in enumerate(self.features):
-                feature = ops.convert_to_numpy(ops.cast(feature, "float32"))
-                arrays[f"features_{i}"] = feature
-        about = {"image_size": self.image_size, "settings": self.settings.as_dict()}
-        arrays["about"] = np.array(json.dumps(about))
-        path = Path(path)
-        with writing(path), replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+        from vild.regions_io import save_regions
+
+        save_regions(self, Path(path), features)
 
     @classmethod
     def load(cls, path: str | Path, detector: "Detector | None" = None) -> "Regions":
@@ -211,36 +300,24 @@ class Regions:
             CheckpointError: if the file is missing, damaged or something else.
             InputError: if another kind of detector made them.
         """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                about = json.loads(str(arrays["about"][()]))
-                stored = {name: arrays[name] for name in _ARRAYS}
-                names = sorted(n for n in arrays.files if n.startswith("features_"))
-                features = [ops.convert_to_tensor(arrays[name]) for name in names]
-                image = arrays.get("image_embeddings")
-            regions = cls(
-                image_embeddings=image,
-                image_size=tuple(about["image_size"]),
-                settings=Settings().replace(about["settings"]),
-                detector=detector,
-                features=features or None,
-                **stored,
-            )
-        except FileNotFoundError:
-            raise CheckpointError(f"There is no file of regions {path}.") from None
-        except Exception as error:  # a zip file can be damaged in many ways
-            raise CheckpointError(
-                f"{path} is not a file of regions or is damaged ({error}): make it "
-                "anew with Regions.save."
-            ) from error
-        if detector is not None:
-            detector.check_regions(regions)
-        return regions
+        from vild.regions_io import load_regions
+
+        return load_regions(Path(path), detector)
+
+    @property
+    def _arrays(self) -> matching.Arrays:
+        return matching.Arrays(
+            self.text_embeddings,
+            self.image_embeddings,
+            self.background,
+            self.model_boxes,
+        )
 
     def _words(self, classes: Any, base: Any) -> Vocabulary:
         if self.detector is not None:
             words = self.detector.vocabulary(classes, base=base)
         elif isinstance(classes, Vocabulary):
+            check_space(classes, self.teacher)
             words = classes if base is None else classes.with_base(base)
         else:
             raise InputError(
@@ -251,59 +328,6 @@ class Regions:
         if words.base is None:
             words = words.with_base(True)
         return words
-
-    def _inputs(self, words: Vocabulary) -> tuple[Any, ...]:
-        """Arrays for the compiled functions, with a leading batch of one.
-
-        The vocabulary is padded to one of few sizes, so that asking for 5 words
-        and then for 6 compiles nothing anew.
-        """
-        count = len(words)
-        size = _padded_count(count)
-        rows = np.zeros((size, words.dim), "float32")
-        rows[:count] = words.embeddings
-        base = np.ones(size, bool)
-        base[:count] = words.base
-        image = self.image_embeddings
-        arrays = (
-            self.text_embeddings[None],
-            None if image is None else image[None],
-            self.background,
-            rows,
-            np.arange(size) < count,
-            base,
-        )
-        return tuple(None if a is None else ops.convert_to_tensor(a) for a in arrays)
-
-    def _select(
-        self, words: Vocabulary, chosen: Settings
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Regions, classes and scores of the detections, best first."""
-        inputs = self._inputs(words)
-        threshold = ops.convert_to_tensor(np.float32(chosen.score_threshold))
-        if chosen.nms_iou is None:
-            limit = min(chosen.max_detections, len(self))
-            outputs = _arg_max(limit)(*inputs, threshold)
-            values, region, class_ids, count = map(ops.convert_to_numpy, outputs)
-            kept = slice(0, int(count[0]))
-            return region[0, kept], class_ids[0, kept].astype("int64"), values[0, kept]
-        boxes = ops.convert_to_tensor(self.model_boxes[None])
-        iou = ops.convert_to_tensor(np.float32(chosen.nms_iou))
-        every = len(self) * _padded_count(len(words))
-        limit = min(chosen.max_detections, every)
-        number = max(min(_CANDIDATES, every), limit)
-        per_class = min(chosen.pre_nms_detections, len(self))
-        while True:
-            run = _suppress(number, per_class, limit)
-            outputs = run(*inputs, boxes, threshold, iou)
-            values, region, class_ids, kept, count = map(ops.convert_to_numpy, outputs)
-            full = count[0] == limit
-            # The walk is exact if it ended for want of room or of candidates.
-            if full or number == every or values[0, -1] <= chosen.score_threshold:
-                break
-            number = min(8 * number, every)
-        kept = kept[0, : int(count[0])]
-        return region[0, kept], class_ids[0, kept].astype("int64"), values[0, kept]
 
 
 @dataclass(frozen=True)
@@ -324,67 +348,3 @@ class _MaskPromise:
 
     def __getitem__(self, index: Any) -> "_MaskPromise":
         return _MaskPromise(self.detector, self.regions, self.index[index])
-
-
-def _padded_count(count: int) -> int:
-    """Vocabulary sizes that programs are compiled for."""
-    if count > 256:
-        return -(-count // 256) * 256
-    return max(8, 1 << (count - 1).bit_length())
-
-
-def _products(
-    text: Any, image: Any, background: Any, rows: Any, valid: Any, base: Any
-) -> tuple[Any, float]:
-    logits = scoring.text_logits(text, rows, background, valid)
-    image_logits = None
-    if image is not None:
-        image_logits = scoring.image_logits(image, rows, valid)
-    return scoring.score_products(logits, image_logits, base)
-
-
-def _flush(products: Any) -> Any:
-    """Zeros in place of what is too small for a normal float.
-
-    TensorFlow and XLA compute so anyway, PyTorch does not, and "score above 0"
-    must mean the same on all.
-    """
-    return ops.where(products < _TINY, 0.0, products)
-
-
-@functools.cache
-def _suppress(number: int, per_class: int, limit: int) -> Any:
-    """Scoring and exact suppression, compiled for these sizes."""
-
-    def run(*arguments: Any) -> tuple[Any, ...]:
-        *inputs, boxes, threshold, iou = arguments
-        products, exponent = _products(*inputs)
-        values, regions, classes = selection.candidates(products, number)
-        values = _flush(values)
-        # The root keeps the order: take it of the candidates only.
-        values = values**exponent
-        kept, count = selection.select(
-            boxes,
-            values,
-            regions,
-            classes,
-            threshold=threshold,
-            iou=iou,
-            per_class=per_class,
-            limit=limit,
-        )
-        return values, regions, classes, kept, count
-
-    return kernels.compile(run, [])
-
-
-@functools.cache
-def _arg_max(limit: int) -> Any:
-    """Scoring and the best class of each region, compiled for this size."""
-
-    def run(*arguments: Any) -> tuple[Any, ...]:
-        *inputs, threshold = arguments
-        products, exponent = _products(*inputs)
-        return selection.best_classes(_flush(products) ** exponent, threshold, limit)
-
-    return kernels.compile(run, [])

@@ -118,8 +118,7 @@ class Vocabulary:
         return (
             self.synonyms == other.synonyms
             and self.teacher == other.teacher
-            and (self.base is None) == (other.base is None)
-            and (self.base is None or np.array_equal(self.base, other.base))
+            and _same(self.base, other.base)
             and np.array_equal(self.embeddings, other.embeddings)
         )
 
@@ -305,3 +304,10 @@ class Vocabulary:
             raise damaged(Path(path), error) from error
         words.teacher = stored.teacher
         return words
+
+
+def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    """Whether two arrays, either of which may be absent, are equal."""
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)

@@ -44,7 +44,10 @@ def write_vocabulary(path: Path, stored: Stored) -> None:
     Raises:
         InputError: if the place cannot be written.
     """
-    arrays = {"synonyms": _text(stored.synonyms), "embeddings": stored.embeddings}
+    arrays: dict[str, Any] = {
+        "synonyms": _text(stored.synonyms),
+        "embeddings": stored.embeddings,
+    }
     if stored.base is not None:
         arrays["base"] = stored.base
     if stored.teacher is not None:

@@ -40,7 +40,7 @@ def check_attributes(teacher: Any) -> Teacher:
             f"{type(teacher).__name__} with name {name!r}."
         )
     for attribute in ("dim", "image_size"):
-        value = getattr(teacher, attribute, None)
+        value: Any = getattr(teacher, attribute, None)
         good = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not good or value < 1:
             raise TeacherError(
