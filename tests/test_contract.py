@@ -14,7 +14,7 @@ PACKAGE = Path(vild.__file__).parent
 
 # From the bottom up; a room imports from its own row or from rows below.
 ROWS = [
-    ["errors", "files", "names", "name_index"],
+    ["errors", "files", "names", "name_index", "plugins"],
     ["data", "drawing", "checkpoints", "presets", "prompts", "vocabulary_io"],
     ["teachers"],
     ["embedding_cache"],
@@ -131,7 +131,7 @@ SIGNATURES = {
     "Detector.save": "(self, directory)",
     "Regions.detect": "(self, classes=None, *, base=None, chunk_size=None, **settings)",
     "Regions.similarity": "(self, query)",
-    "Regions.search": "(self, query, *, score_threshold=0.0, max_detections=10, "
+    "Regions.search": "(self, query, *, score_threshold=-1.0, max_detections=10, "
     "nms_iou=0.5)",
     "Detections.draw": "(self, image)",
     "Detections.save": "(self, path)",

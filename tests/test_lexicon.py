@@ -145,6 +145,43 @@ def test_another_teacher_takes_its_place_with_a_warning(detector, tmp_path):
         vild.load_pretrained(tmp_path / "d", teacher="x:y")
 
 
+def test_a_teacher_that_changed_is_told(detector, tmp_path):
+    first, second = Words(), Words()
+    first.fingerprint, second.fingerprint = {"version": 1}, {"version": 2}
+    detector = tiny_detector(model=detector.model, teacher=first)
+    detector.save(tmp_path / "d")
+    with pytest.warns(UserWarning, match=r"takes the place of words \(.*version 1"):
+        again = vild.load_pretrained(tmp_path / "d", teacher=second)
+    # Own vectors and those of another space: nobody's fingerprint fits.
+    assert again.vocabulary(["cat", "zebra"]).teacher is None
+    assert again.vocabulary(["zebra"]).teacher["version"] == 2
+    # What is saved is what it was distilled from.
+    again.save(tmp_path / "e")
+    config = json.loads((tmp_path / "e" / "config.json").read_text())
+    assert config["teacher"] == "words"
+    assert config["teacher_fingerprint"]["version"] == 1
+
+
+def test_a_detector_of_a_file_of_words_finds_it_again(model, tmp_path):
+    path = tmp_path / "words.npz"
+    vild.Vocabulary.build(["zebra"], Words(), "name").save(path)
+    detector = tiny_detector(
+        model=model, teacher=vild.teachers.get(f"precomputed:{path}")
+    )
+    detector.save(tmp_path / "d")
+    again = vild.load_pretrained(tmp_path / "d")
+    assert again.teacher == f"precomputed:{path}"
+    assert len(again.vocabulary(["zebra"])) == 1
+
+
+def test_a_specification_leaves_its_fingerprint(model, tmp_path):
+    words = vild.Vocabulary(["cat"], np.eye(1, 64), base=True)
+    detector = vild.Detector(tiny_model(dim=64), words, teacher="shapes")
+    detector.save(tmp_path / "d")
+    config = json.loads((tmp_path / "d" / "config.json").read_text())
+    assert config["teacher_fingerprint"]["name"] == "shapes"
+
+
 def test_words_from_a_file_serve_as_a_teacher(detector, tmp_path):
     path = tmp_path / "words.npz"
     vild.Vocabulary.build(["zebra", "a red scooter"], Words()).save(path)

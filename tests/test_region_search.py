@@ -11,7 +11,7 @@ from tiny import DIM, photo, tiny_detector
 import vild
 from vild.backends import keras
 from vild.data.squares import to_square
-from vild.errors import InputError, TeacherError
+from vild.errors import CheckpointError, InputError, TeacherError
 
 ops = keras.ops
 
@@ -64,7 +64,7 @@ def test_a_crop_finds_the_same_things(regions, painted, tmp_path):
         )
     assert len(regions.search(crop, max_detections=1)) == 1
     assert len(regions.search(crop, nms_iou=1.0, score_threshold=0.5)) == 3
-    everything = regions.search(crop, score_threshold=-1)
+    everything = regions.search(crop)
     assert len(everything) == 3
     assert (np.diff(everything.scores) <= 0).all()
     found.draw(painted)
@@ -96,10 +96,14 @@ def test_what_cannot_be_looked_for(regions, tmp_path):
         regions.similarity(np.ones(8))
     with pytest.raises(InputError, match="an image must be"):
         regions.similarity([3])
+    for nothing in (5, None, np.array("cat")):
+        with pytest.raises(InputError, match="What to look for"):
+            regions.similarity(nothing)
     with pytest.raises(InputError, match="nms_iou from 0 to 1"):
         regions.search("zebra", nms_iou=None)
-    with pytest.raises(InputError, match="score_threshold from -1"):
-        regions.search("zebra", score_threshold=2)
+    for threshold in (2, "x", None):
+        with pytest.raises(InputError, match="score_threshold from -1"):
+            regions.search("zebra", score_threshold=threshold)
     path = tmp_path / "words.npz"
     vild.Vocabulary(["zebra"], np.eye(1, DIM)).save(path)
     regions.detector = tiny_detector(teacher=f"precomputed:{path}")
@@ -118,6 +122,18 @@ def test_saved_regions_are_searched_by_vectors(regions, tmp_path):
     np.testing.assert_array_equal(
         alone.search(vector).boxes, regions.search(vector).boxes
     )
+    unflagged = vild.Vocabulary.build(["zebra"], Words())
+    regions.image_embeddings = regions.text_embeddings
+    regions.save(tmp_path / "ensemble.npz")
+    regions.image_embeddings = None
+    with pytest.warns(UserWarning, match="nobody knows which of these"):
+        vild.Regions.load(tmp_path / "ensemble.npz").scores(unflagged)
+    with np.load(tmp_path / "r.npz") as arrays:
+        stored = dict(arrays)
+    for name in ("boxes", "objectness", "background", "model_boxes"):
+        np.savez(tmp_path / "cut.npz", **{**stored, name: stored[name][:2]})
+        with pytest.raises(CheckpointError, match=f"{name} has shape"):
+            vild.Regions.load(tmp_path / "cut.npz")
     words = regions.detector.vocabulary(["zebra"])
     np.testing.assert_array_equal(
         alone.similarity(words), regions.similarity(["zebra"])

@@ -90,6 +90,32 @@ def test_a_teacher_without_a_fingerprint_is_asked_every_time():
         assert words.teacher is None
 
 
+def test_vectors_of_a_file_stay_out_of_the_cache(tmp_path):
+    """They carry the fingerprint of the teacher, but were made with other prompts."""
+    made = vild.Vocabulary.build(["cat"], Words(), ["two {}", "three {}"])
+    made.save(tmp_path / "words.npz")
+    looked_up = vild.Vocabulary.build(["cat"], f"precomputed:{tmp_path}/words.npz")
+    assert looked_up.teacher == made.teacher
+    fresh = vild.Vocabulary.build(["cat"], Words(), "name")
+    np.testing.assert_allclose(
+        fresh.embeddings, Words().encode_text(["cat"]), atol=1e-6
+    )
+
+
+def test_a_teacher_made_with_another_text_is_another_teacher():
+    class Tinted(Words):
+        def __init__(self, tint):
+            super().__init__()
+            self.tint = tint
+
+        def encode_text(self, texts):
+            return super().encode_text([self.tint + text for text in texts])
+
+    rows = [vild.Vocabulary.build(["cat"], Tinted(t), "name") for t in ("a", "b", "a")]
+    assert rows[0] != rows[1]
+    assert rows[0] == rows[2]
+
+
 def _build(folder, barrier, queue):
     os.environ["VILD_CACHE"] = folder
     teacher = Words()
@@ -188,6 +214,35 @@ def test_a_row_that_rotted_is_computed_again():
     assert vild.Vocabulary.build(["cat", "dog"], Words(), "single") == words
 
 
+def test_a_name_that_rotted_is_not_taken_for_another():
+    import sqlite3
+
+    vild.Vocabulary.build(["cat", "dog"], Words(), "name")
+    (path,) = cache_files()
+    with sqlite3.connect(path) as file:
+        file.execute("UPDATE vectors SET name = 'cow' WHERE name = 'cat'")
+        file.execute("UPDATE vectors SET vector = NULL WHERE name = 'dog'")
+    words = vild.Vocabulary.build(["cow", "dog"], Words(), "name")
+    np.testing.assert_allclose(
+        words.embeddings, Words().encode_text(["cow", "dog"]), atol=1e-6
+    )
+
+
+def test_a_cache_of_another_make_is_made_anew():
+    import sqlite3
+
+    words = vild.Vocabulary.build(["cat"], Words(), "name")
+    (path,) = cache_files()
+    path.unlink()
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE vectors (something INTEGER)")
+    with pytest.warns(UserWarning, match="was damaged"):
+        assert vild.Vocabulary.build(["cat"], Words(), "name") == words
+    teacher = Words()
+    assert vild.Vocabulary.build(["cat"], teacher, "name") == words
+    assert teacher.seen == []
+
+
 def test_where_nothing_can_be_kept_the_work_goes_on(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("VILD_CACHE", str(tmp_path / "file" / "cache"))
@@ -225,6 +280,15 @@ def test_pickles_are_refused(tmp_path):
     with pytest.raises(CheckpointError):
         vild.teachers.get(f"precomputed:{path}")
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("strange", ["[1]", "5", '{"x": NaN}', '{"x": {}}'])
+def test_strange_fingerprints_are_refused(tmp_path, strange):
+    path = tmp_path / "words.npz"
+    np.savez(path, synonyms='[["cat"]]', embeddings=np.eye(1, 4), teacher=strange)
+    for read in (vild.Vocabulary.load, lambda p: vild.teachers.get(f"precomputed:{p}")):
+        with pytest.raises(CheckpointError, match="teacher are not what"):
+            read(path)
 
 
 def test_merging():

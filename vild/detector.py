@@ -229,7 +229,7 @@ class Detector:
             TeacherError: for words that need the teacher, if it cannot be used.
 
         Example:
-            >>> words = detector.vocabulary(["a red scooter", ["sofa", "couch"]])
+            >>> words = detector.vocabulary(["red scooter", ["sofa", "couch"]])
             >>> detector.detect("room.jpg", words)
         """
         return self.lexicon.vocabulary(classes, base, templates)

@@ -15,6 +15,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,23 +29,35 @@ _WAIT = 60.0  # seconds for another process to finish its writing
 _MOST = 500  # names in one query; SQLite's oldest limit is 999
 
 
-def cache_key(teacher: Teacher, templates: Sequence[str]) -> str | None:
+def cache_key(
+    teacher: Teacher, templates: Sequence[str], spec: str | None = None
+) -> str | None:
     """What the vectors of a name depend on, besides the name.
 
     Args:
         teacher: any.
         templates: the prompts.
+        spec: the specification it was made from, if it was.
 
     Returns:
         A line of text; None if it cannot be known, and then nothing is cached.
     """
     mark = fingerprint(teacher)
-    if mark is None:
+    if mark is None or not getattr(teacher, "cacheable", True):
         return None
-    facts = {"format": _FORMAT, "teacher": as_text(mark), "templates": list(templates)}
+    kind = type(teacher)
+    facts: dict[str, Any] = {
+        "format": _FORMAT,
+        "teacher": as_text(mark),
+        "class": f"{kind.__module__}.{kind.__qualname__}",
+        "templates": list(templates),
+    }
     if not hasattr(teacher, "fingerprint"):
-        # Nothing but its name is known of it: a change of its code is a change of
-        # its vectors as far as anybody can tell.
+        # Nothing but its name is known of it: a change of its code, or of a text it
+        # was made with, is a change of its vectors as far as anybody can tell.
+        held = getattr(teacher, "__dict__", {})
+        texts = {k: str(v) for k, v in held.items() if isinstance(v, str | Path)}
+        facts |= {"spec": spec, "texts": texts}
         module = sys.modules.get(type(teacher).__module__)
         try:
             source = inspect.getsource(module) if module else ""
@@ -92,7 +105,8 @@ class EmbeddingCache:
                 marks = ",".join("?" * len(some))
                 query = f"SELECT name, vector, crc FROM vectors WHERE name IN ({marks})"
                 for name, vector, crc in connection.execute(query, some):
-                    if len(vector) == self._size and zlib.crc32(vector) == crc:
+                    sound = isinstance(vector, bytes) and len(vector) == self._size
+                    if sound and _checksum(name, vector) == crc:
                         found[name] = np.frombuffer(vector, "<f4").astype("float32")
 
         self._run(look)
@@ -105,7 +119,7 @@ class EmbeddingCache:
             vectors: name -> (D,) float32.
         """
         rows = [
-            (name, data, zlib.crc32(data))
+            (name, data, _checksum(name, data))
             for name, vector in vectors.items()
             for data in [np.asarray(vector, "<f4").tobytes()]
         ]
@@ -121,6 +135,7 @@ class EmbeddingCache:
         for _ in range(2):  # once more after damage
             if self._unusable:
                 return
+            before = _identity(self.path)
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with contextlib.closing(_open(self.path, self._key)) as file, file:
@@ -128,15 +143,15 @@ class EmbeddingCache:
                 return
             except (sqlite3.OperationalError, OSError) as error:
                 self._give_up(error)  # busy, full or forbidden
-            except sqlite3.DatabaseError as error:
-                self._remove(error)
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                self._remove(error, before)
 
-    def _remove(self, damage: Exception) -> None:
+    def _remove(self, damage: Exception, which: Any) -> None:
         """Makes room for a new file in place of a damaged one."""
         try:
             # Another process may have seen the damage too and be done already.
             with locked(self.path.with_suffix(".lock")):
-                if not _sound(self.path):
+                if _identity(self.path) == which:
                     for path in (self.path, Path(f"{self.path}-journal")):
                         path.unlink(missing_ok=True)
         except OSError as error:
@@ -163,6 +178,9 @@ def _open(path: Path | str, key: str) -> sqlite3.Connection:
         tables = {
             row[0] for row in connection.execute("SELECT name FROM sqlite_master")
         }
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(vectors)")]
+        if columns not in ([], ["name", "vector", "crc"]):
+            raise sqlite3.DatabaseError(f"it has the columns {', '.join(columns)}")
         if "vectors" not in tables:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS vectors "
@@ -179,10 +197,15 @@ def _open(path: Path | str, key: str) -> sqlite3.Connection:
     return connection
 
 
-def _sound(path: Path) -> bool:
-    """Whether SQLite finds no damage in a file."""
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tells a file from one that took its place."""
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=_WAIT)) as connection:
-            return connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
-    except sqlite3.DatabaseError:
-        return False
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _checksum(name: str, vector: bytes) -> int:
+    """Of both, so that a damaged name is not taken for another one."""
+    return zlib.crc32(vector, zlib.crc32(name.encode()))

@@ -31,7 +31,8 @@ class Lexicon:
     Attributes:
         own: the vocabulary.
         spec: specification, or name, of the teacher; None without one.
-        recorded: fingerprint or None.
+        recorded: fingerprint, or None, of the teacher it was distilled from.
+        recorded_spec: specification of that one; `spec` unless it was replaced.
 
     Raises:
         InputError: if the teacher's space has another dimension.
@@ -44,7 +45,8 @@ class Lexicon:
         recorded: Fingerprint | None = None,
     ) -> None:
         self.own = own
-        self.spec = teacher if isinstance(teacher, str | None) else teacher.name
+        self.spec = _spec(teacher)
+        self.recorded_spec = self.spec
         self.recorded = own.teacher if recorded is None else recorded
         self._given = teacher
         self._replaced = False
@@ -53,11 +55,12 @@ class Lexicon:
             mark = fingerprint(self.teacher)
             self.recorded = self.recorded or mark
 
-    def replaced(self, teacher: str | Teacher) -> "Lexicon":
+    def replaced(self, teacher: Teacher, spec: str | None = None) -> "Lexicon":
         """The same words with another teacher.
 
         Args:
-            teacher: a teacher or its specification.
+            teacher: any.
+            spec: the specification it was made from, if it was.
 
         Returns:
             A new lexicon, which has the recorded fingerprint still. There is a
@@ -66,14 +69,16 @@ class Lexicon:
 
         Raises:
             InputError: if the teacher's space has another dimension.
-            TeacherError: for an unknown teacher or one that does not work.
+            TeacherError: if the teacher does not work.
         """
         new = Lexicon(self.own, None, self.recorded)
-        new.spec = teacher if isinstance(teacher, str) else teacher.name
+        new.spec = spec or _spec(teacher)
+        new.recorded_spec = self.recorded_spec or new.spec
         new._given, new._replaced = teacher, True
-        mark = fingerprint(new.teacher)  # loads it: what is wrong shows at once
-        known = self.recorded is not None and mark == {**(mark or {}), **self.recorded}
-        if not known and new.spec != self.spec:
+        mark = fingerprint(new.teacher)
+        same = None not in (mark, self.recorded) and not differ(mark, self.recorded)
+        # The same specification may stand for another file by now.
+        if differ(mark, self.recorded) or not (same or new.spec == self.spec):
             before = show(self.recorded) if self.recorded else self.spec
             warnings.warn(
                 f"The teacher {new.spec!r} takes the place of "
@@ -109,6 +114,8 @@ class Lexicon:
                 f"distilled from {show(self.recorded)}: to use it all the same, pass "
                 "teacher= to load_pretrained."
             )
+        if not self._replaced and self.recorded is None:
+            self.recorded = mark
         return teacher
 
     @property
@@ -190,7 +197,7 @@ class Lexicon:
             )
         try:
             teacher = self.teacher
-            rows = encode_words(groups, teacher, templates)
+            rows = encode_words(groups, teacher, templates, spec=self.spec)
         except TeacherError as error:
             names = [name for group in groups for name in group]
             raise TeacherError(
@@ -206,3 +213,11 @@ class Lexicon:
         if self._flagged is None or self._flagged[0]() is not words:
             self._flagged = weakref.ref(words), base_flags(words, self.own)
         return self._flagged[1]
+
+
+def _spec(teacher: str | Teacher | None) -> str | None:
+    """What a teacher is called where it is recorded."""
+    if teacher is None or isinstance(teacher, str):
+        return teacher
+    spec = getattr(teacher, "spec", None)
+    return spec if isinstance(spec, str) else teacher.name

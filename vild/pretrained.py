@@ -24,7 +24,7 @@ from vild.precision import policy_name
 from vild.presets import PRESETS, RELEASED_FINGERPRINT, RELEASED_TEACHER, Preset
 from vild.saving import is_detector, load_detector
 from vild.settings import ModelOverrides, Settings
-from vild.teachers import Teacher
+from vild.teachers import Teacher, get
 from vild.vocabulary import Vocabulary
 
 
@@ -64,9 +64,12 @@ def load_pretrained(
     Example:
         >>> detector = vild.load_pretrained("r50-ensemble", image_size=1024)
     """
+    # A model takes long to load: first what can be known without.
+    found = None if teacher is None else get(teacher)
     detector = _load(name, checkpoint, settings)
-    if teacher is not None:
-        detector.lexicon = detector.lexicon.replaced(teacher)
+    if found is not None:
+        spec = teacher if isinstance(teacher, str) else None
+        detector.lexicon = detector.lexicon.replaced(found, spec)
     return detector
 
 

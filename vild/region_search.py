@@ -50,6 +50,11 @@ def query_rows(query: Any, lexicon: Lexicon | None, dim: int) -> Vocabulary:
         words = Vocabulary(names, rows)
         check_dim(words, dim)
         return words
+    if not is_single(query) and not isinstance(query, list | tuple):
+        raise InputError(
+            "What to look for must be a text, a picture, float vectors, a Vocabulary "
+            f"or a list of texts or pictures, received {type(query).__name__}."
+        )
     items = [query] if is_single(query) else list(query)
     if not items:
         raise InputError("There is nothing to look for: the list is empty.")

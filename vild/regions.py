@@ -1,6 +1,7 @@
 """Regions x Vocabulary -> Detections: any words, any number of times."""
 
 import functools
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +91,8 @@ class Regions:
             classes: names, lists of synonyms, or a `Vocabulary`; None for the
                 detector's own classes.
             base: (K,) bools or True, which classes count as base classes of the
-                ensemble; None: by name.
+                ensemble; None: by name, which only a detector can tell (without one
+                all count as base).
             chunk_size: classes compared at a time, which bounds the memory for
                 large vocabularies and changes no result; None: chosen here.
             **settings: `score_threshold`, `max_detections`, `nms_iou`,
@@ -203,7 +205,7 @@ class Regions:
             TeacherError: if it needs a teacher, and there is none that can.
 
         Example:
-            >>> best = regions.similarity("a red scooter").argmax()
+            >>> best = regions.similarity("red scooter").argmax()
             >>> regions.boxes[best]
         """
         rows = self._query(query).embeddings
@@ -214,7 +216,7 @@ class Regions:
         self,
         query: Any,
         *,
-        score_threshold: float = 0.0,
+        score_threshold: float = -1.0,
         max_detections: int = 10,
         nms_iou: float = 0.5,
     ) -> Detections:
@@ -249,7 +251,8 @@ class Regions:
         chosen = self.settings.replace(
             {"max_detections": max_detections, "nms_iou": nms_iou}, DetectOverrides
         )
-        if chosen.nms_iou is None or not -1 <= score_threshold <= 1:
+        number = isinstance(score_threshold, int | float | np.number)
+        if chosen.nms_iou is None or not number or not -1 <= score_threshold <= 1:
             raise InputError(
                 "search needs an nms_iou from 0 to 1 and a score_threshold from -1 to "
                 f"1, received {nms_iou!r} and {score_threshold!r}."
@@ -319,6 +322,13 @@ class Regions:
         elif isinstance(classes, Vocabulary):
             check_space(classes, self.teacher)
             words = classes if base is None else classes.with_base(base)
+            if words.base is None and self.image_embeddings is not None:
+                warnings.warn(
+                    "Without a detector nobody knows which of these words are base "
+                    "classes, so all count as such: pass base=, or load the regions "
+                    "with detector=.",
+                    stacklevel=3,
+                )
         else:
             raise InputError(
                 "These regions were loaded without a detector, which knows the words: "

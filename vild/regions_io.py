@@ -18,6 +18,7 @@ from vild.errors import CheckpointError, InputError
 from vild.files import replacing, writing
 from vild.regions import Regions
 from vild.settings import Settings
+from vild.vocabulary_io import is_fingerprint
 
 if TYPE_CHECKING:
     from vild.detector import Detector
@@ -44,8 +45,8 @@ def save_regions(regions: Regions, path: Path, features: bool) -> None:
     if features:
         if regions.features is None:
             raise InputError(
-                "These regions were encoded with masks=False: there are no mask "
-                "features to save."
+                "These regions have no mask features to save: encode the photo again "
+                "without masks=False."
             )
         for i, feature in enumerate(regions.features):
             arrays[f"features_{i}"] = ops.convert_to_numpy(ops.cast(feature, "float32"))
@@ -57,6 +58,26 @@ def save_regions(regions: Regions, path: Path, features: bool) -> None:
     arrays["about"] = np.array(json.dumps(about))
     with writing(path), replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def _check_shapes(regions: Regions) -> None:
+    """Raises a ValueError if arrays do not fit each other."""
+    number, dim = regions.text_embeddings.shape
+    image = regions.image_embeddings
+    shapes = {
+        "boxes": (regions.boxes.shape, (number, 4)),
+        "objectness": (regions.objectness.shape, (number,)),
+        "model_boxes": (regions.model_boxes.shape, (number, 4)),
+        "background": (regions.background.shape, (dim,)),
+        "image_size": (np.shape(regions.image_size), (2,)),
+        "image_embeddings": (
+            (number, dim) if image is None else image.shape,
+            (number, dim),
+        ),
+    }
+    for name, (found, expected) in shapes.items():
+        if found != expected:
+            raise ValueError(f"{name} has shape {found}, expected {expected}")
 
 
 def load_regions(path: Path, detector: "Detector | None") -> Regions:
@@ -76,6 +97,9 @@ def load_regions(path: Path, detector: "Detector | None") -> Regions:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             about: dict[str, Any] = json.loads(str(arrays["about"][()]))
+            teacher = about.get("teacher")
+            if teacher is not None and not is_fingerprint(teacher):
+                raise ValueError("its teacher is not what it should be")
             stored = {name: arrays[name] for name in _ARRAYS}
             names = sorted(n for n in arrays.files if n.startswith("features_"))
             features = [ops.convert_to_tensor(arrays[name]) for name in names]
@@ -86,9 +110,10 @@ def load_regions(path: Path, detector: "Detector | None") -> Regions:
             settings=Settings().replace(about["settings"]),
             detector=detector,
             features=features or None,
-            teacher=about.get("teacher"),
+            teacher=teacher,
             **stored,
         )
+        _check_shapes(regions)
     except FileNotFoundError:
         raise CheckpointError(f"There is no file of regions {path}.") from None
     except Exception as error:  # a zip file can be damaged in many ways

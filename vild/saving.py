@@ -9,6 +9,7 @@
 It is the same on every backend.
 """
 
+import contextlib
 import hashlib
 import json
 import warnings
@@ -17,7 +18,7 @@ from typing import Any
 
 from vild.backends import keras
 from vild.detector import Detector
-from vild.errors import CheckpointError, InputError
+from vild.errors import CheckpointError, InputError, VildError
 from vild.files import replacing, writing
 from vild.layers import blank_weights
 from vild.model import ViLD
@@ -48,8 +49,8 @@ def save_detector(detector: Detector, directory: Path) -> None:
         "format": _FORMAT,
         "model": detector.model.get_config(),
         "settings": detector.settings.as_dict(),
-        "teacher": detector.teacher,
-        "teacher_fingerprint": detector.lexicon.recorded,
+        "teacher": detector.lexicon.recorded_spec,
+        "teacher_fingerprint": _fingerprint(detector),
         "variables": len(detector.model.variables),
     }
     with writing(directory), replacing(directory, folder=True) as folder:
@@ -178,6 +179,16 @@ def _check_digests(directory: Path, digests: Any) -> None:
             )
 
 
+def _fingerprint(detector: Detector) -> dict[str, Any] | None:
+    """Of the teacher it was distilled from, if that can be had."""
+    lexicon = detector.lexicon
+    if lexicon.recorded is None and lexicon.spec is not None:
+        # A detector is worth saving without it: not everybody has the teacher.
+        with contextlib.suppress(VildError):
+            _ = lexicon.teacher
+    return lexicon.recorded
+
+
 def _write_json(path: Path, value: Any) -> None:
     text = json.dumps(value, indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
@@ -213,7 +224,7 @@ def _card(detector: Detector) -> str:
         "```",
         "",
         f"- classes it knows: {len(words)}, of which {base} base classes",
-        f"- teacher: {detector.teacher or 'not recorded'}",
+        f"- teacher: {detector.lexicon.recorded_spec or 'not recorded'}",
     ]
     lines += [f"- {key}: {value}" for key, value in detector.provenance.items()]
     return "\n".join(lines) + "\n"

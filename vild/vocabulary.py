@@ -99,7 +99,14 @@ class Vocabulary:
         named = isinstance(teacher, str)
         found = get(teacher) if named else check_attributes(teacher)
         # An object is tried only if something is left to encode.
-        rows = encode_words(groups, found, templates, cache=cache, checked=named)
+        rows = encode_words(
+            groups,
+            found,
+            templates,
+            cache=cache,
+            checked=named,
+            spec=teacher if isinstance(teacher, str) else None,
+        )
         words = cls(groups, rows, base)
         words.teacher = fingerprint(found)
         return words
@@ -223,8 +230,8 @@ class Vocabulary:
         """The classes of two vocabularies.
 
         Args:
-            other: of the same space. Classes of it that have a name which this
-                one has too are left out.
+            other: of the same space. Classes of it whose own name is the own name
+                of a class here are left out; synonyms are not compared.
 
         Returns:
             A new vocabulary, this one's classes first.
@@ -238,6 +245,11 @@ class Vocabulary:
             >>> words.merge(Vocabulary(["dog", "Cat"], np.eye(2, 8))).names
             ['cat', 'dog']
         """
+        if not isinstance(other, Vocabulary):
+            raise InputError(
+                "merge takes another Vocabulary, received "
+                f"{type(other).__name__}: build one from the words first."
+            )
         check_dim(other, self.dim)
         check_space(other, self.teacher)
         if (self.base is None) != (other.base is None):

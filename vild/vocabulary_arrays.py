@@ -67,7 +67,7 @@ def base_array(base: Any, count: int) -> np.ndarray | None:
     if base is None:
         return None
     if isinstance(base, bool | np.bool_) and base:
-        return np.ones(count, bool)
+        base = np.ones(count, bool)
     flags = np.array(base)  # a copy: the caller's array may change
     if flags.dtype.kind in "iu" and np.isin(flags, (0, 1)).all():
         flags = flags.astype(bool)
@@ -83,7 +83,7 @@ def base_array(base: Any, count: int) -> np.ndarray | None:
 def _matrix(embeddings: Any, count: int) -> np.ndarray:
     try:
         rows = np.asarray(embeddings)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"Embeddings must be a ({count}, D) array of numbers ({error})."
         ) from None

@@ -18,6 +18,9 @@ DEFAULT_TEMPLATES = "vild"
 # Texts that are encoded before what is done is kept on disk.
 _BATCH = 512
 
+# Names that are looked up before their vectors are put into place.
+_LOOKED_UP = 10_000
+
 
 def encode_words(
     groups: Sequence[Sequence[str]],
@@ -26,6 +29,7 @@ def encode_words(
     *,
     cache: bool = True,
     checked: bool = True,
+    spec: str | None = None,
 ) -> np.ndarray:
     """The vectors of classes.
 
@@ -36,6 +40,7 @@ def encode_words(
         cache: look vectors up on disk, and keep them there.
         checked: whether the teacher went through `vild.teachers.check`; if not, it
             does so before it is first asked.
+        spec: the specification it was made from, if it was.
 
     Returns:
         (K, D) float32 unit rows: every text's vector has length 1, and a class has
@@ -53,7 +58,9 @@ def encode_words(
         templates = getattr(teacher, "templates", DEFAULT_TEMPLATES)
     prompts = read_templates(templates)
     names = list(dict.fromkeys(clean(name) for group in groups for name in group))
-    means = _means(names, teacher, prompts, cache, checked)
+    key = cache_key(teacher, prompts, spec) if cache else None
+    kept = None if key is None else EmbeddingCache(key, teacher.dim)
+    means = _means(names, teacher, prompts, kept, checked)
     row_of = {name: row for row, name in enumerate(names)}
     rows = np.empty((len(groups), teacher.dim), "float32")
     for i, group in enumerate(groups):
@@ -72,22 +79,22 @@ def _means(
     names: list[str],
     teacher: Teacher,
     templates: tuple[str, ...],
-    cache: bool,
+    kept: EmbeddingCache | None,
     checked: bool,
 ) -> np.ndarray:
     """(K, D) float32, the mean of each name's prompts, not scaled."""
     from tqdm import tqdm
 
-    key = cache_key(teacher, templates) if cache else None
-    kept = None if key is None else EmbeddingCache(key, teacher.dim)
     means = np.empty((len(names), teacher.dim), "float32")
-    known = {} if kept is None else kept.read(names)
     missing = []
-    for row, name in enumerate(names):
-        if name in known:
-            means[row] = known[name]
-        else:
-            missing.append(row)
+    for start in range(0, len(names), _LOOKED_UP):
+        some = names[start : start + _LOOKED_UP]
+        known = {} if kept is None else kept.read(some)
+        for row, name in enumerate(some, start):
+            if name in known:
+                means[row] = known[name]
+            else:
+                missing.append(row)
     if missing and not checked and not is_own(teacher):
         check(teacher)
     size = max(1, _BATCH // len(templates))

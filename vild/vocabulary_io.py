@@ -7,6 +7,8 @@ teacher     JSON text: the fingerprint of the teacher; may be absent
 """
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,10 +74,10 @@ def read_vocabulary(path: Path) -> Stored:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return Stored(
-                synonyms=json.loads(str(arrays["synonyms"][()])),
+                synonyms=_json(arrays, "synonyms", lambda v: isinstance(v, list)),
                 embeddings=arrays["embeddings"],
                 base=arrays.get("base"),
-                teacher=json.loads(str(arrays["teacher"][()]))
+                teacher=_json(arrays, "teacher", is_fingerprint)
                 if "teacher" in arrays
                 else None,
             )
@@ -99,6 +101,30 @@ def damaged(path: Path, reason: object) -> CheckpointError:
         f"{path} is not a vocabulary file or is damaged ({reason}): make it anew "
         "with Vocabulary.save."
     )
+
+
+def is_fingerprint(value: Any) -> bool:
+    """Whether this may be the fingerprint of a teacher.
+
+    Args:
+        value: anything.
+
+    Returns:
+        True for a dict of strings, finite numbers and bools by name.
+    """
+    return isinstance(value, dict) and all(
+        isinstance(key, str)
+        and isinstance(fact, str | int | float)
+        and (isinstance(fact, str) or math.isfinite(fact))
+        for key, fact in value.items()
+    )
+
+
+def _json(arrays: Any, name: str, good: Callable[[Any], bool]) -> Any:
+    value = json.loads(str(arrays[name][()]))
+    if not good(value):
+        raise ValueError(f"its {name} are not what they should be")
+    return value
 
 
 def _text(value: Any) -> np.ndarray:

@@ -129,3 +129,8 @@ def test_without_suppression_each_region_has_its_best_class():
         np.testing.assert_array_equal(classes[b], scores[b].argmax(1)[order])
         np.testing.assert_array_equal(values[b], best[order])
         assert count[b] == (best[order] > 0.9).sum()
+
+
+def test_one_candidate_has_a_rank():
+    ranks = selection.rank_in_class(ops.convert_to_tensor(np.array([[7]], "int32")))
+    assert ops.convert_to_numpy(ranks).tolist() == [[0]]

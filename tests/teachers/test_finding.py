@@ -110,6 +110,9 @@ BROKEN = {
     "size": ({"image_size": 2.5}, "image_size, a whole number"),
     "method": ({"encode_image": None}, "needs a method encode_image"),
     "resize": ({"resize": "stretch"}, "'squash' or 'crop'"),
+    "prompts": ({"templates": ["no slot"]}, "templates of the teacher .* no slot"),
+    "property": ({"resize": property(lambda self: 1 / 0)}, "its resize failed"),
+    "nan fact": ({"fingerprint": {"x": float("nan")}}, "dict of strings"),
     "facts": ({"fingerprint": ["x"]}, "dict of strings"),
 }
 

@@ -111,6 +111,10 @@ def run(arguments: argparse.Namespace) -> int:
     settings = options.given_settings(arguments)
     classes = options.read_classes(arguments.classes)
     templates = options.read_templates(arguments.templates)
+    if templates is not None and not isinstance(classes, list | None):
+        raise InputError(
+            "--templates are for words: a saved vocabulary is encoded already."
+        )
     found, problems = photos.expand(arguments.photos)
     _check_targets(found, arguments.out, arguments.json)
     for problem in problems:

@@ -57,7 +57,8 @@ def detect(
         InputError: for a `chunk_size` that is no whole number above 0.
     """
     source = _source(arrays, words, chunk_size)
-    threshold = ops.convert_to_tensor(np.float32(chosen.score_threshold))
+    lowest = np.float32(chosen.score_threshold)
+    threshold = ops.convert_to_tensor(lowest)
     regions = len(arrays.boxes)
     if chosen.nms_iou is None:
         limit = min(chosen.max_detections, regions)
@@ -78,7 +79,7 @@ def detect(
         values, region, class_ids, kept, count = map(ops.convert_to_numpy, outputs)
         full = count[0] == limit
         # The walk is exact if it ended for want of room or of candidates.
-        if full or number == most or values[0, -1] <= chosen.score_threshold:
+        if full or number == most or values[0, -1] <= lowest:
             break
         number = min(8 * number, most)
     kept = kept[0, : int(count[0])]

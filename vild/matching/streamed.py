@@ -75,7 +75,8 @@ class Streamed:
             per_class: candidates of one class that enter the suppression.
             limit: detections to keep.
         """
-        return per_class * limit
+        regions, classes = self._shape
+        return min(per_class * limit, regions * classes)
 
     def candidates(self, number: int, per_class: int) -> tuple[Any, ...]:
         """The best pairs of those that may become detections.
@@ -173,7 +174,7 @@ def _merge(per_class: int) -> Callable[..., Any]:
     ) -> tuple[Any, ...]:
         products = _products(sums, text, image, *chunk[:-1])
         if per_class < products.shape[2]:
-            products = streaming.best_of_class(products, per_class)
+            products = streaming.best_of_class(products, per_class, best[0][:, -1])
         # After the best of the class were chosen: there all regions count.
         eligible = box_ops.beyond_origin(boxes)[:, None]
         products = ops.where(eligible, products, 0.0)

@@ -48,7 +48,7 @@ def rank_in_class(classes: Any) -> Any:
     order = _stable_argsort(classes)
     grouped = ops.take_along_axis(classes, order, axis=-1)
     starts = grouped[:, 1:] != grouped[:, :-1]
-    starts = ops.concatenate([ops.ones_like(starts[:, :1]), starts], axis=-1)
+    starts = ops.concatenate([ops.ones_like(classes[:, :1], "bool"), starts], axis=-1)
     run = ops.cumsum(ops.cast(starts, "int32"), axis=-1) - 1
     firsts = _stable_argsort(ops.where(starts, position, number))
     first = ops.take_along_axis(firsts, run, axis=-1)

@@ -156,21 +156,29 @@ def scores(products: Any, exponent: float) -> Any:
     return ops.where(products < _TINY, 0.0, products) ** exponent
 
 
-def best_of_class(products: Any, per_class: int) -> Any:
+def best_of_class(products: Any, per_class: int, lowest: Any) -> Any:
     """Keeps the best regions of each class, zeros in place of the others.
 
     Args:
         products: (B, C, N) float32.
         per_class: how many regions to keep, below N; static.
+        lowest: (B,) float32, the least of the best pairs gathered before. Products
+            up to it lead nowhere and may be kept too, so that nothing needs to be
+            sorted where no class has more than `per_class` above it.
 
     Returns:
         (B, C, N) float32. Ties go to the lower region.
     """
-    last = ops.sort(products, axis=-1)[..., -per_class, None]
-    above, level = products > last, products == last
-    room = per_class - ops.sum(ops.cast(above, "int32"), axis=-1, keepdims=True)
-    order = ops.cumsum(ops.cast(level, "int32"), axis=-1)
-    return ops.where(above | (level & (order <= room)), products, 0.0)
+
+    def chosen() -> Any:
+        last = ops.sort(products, axis=-1)[..., -per_class, None]
+        above, level = products > last, products == last
+        room = per_class - ops.sum(ops.cast(above, "int32"), axis=-1, keepdims=True)
+        order = ops.cumsum(ops.cast(level, "int32"), axis=-1)
+        return ops.where(above | (level & (order <= room)), products, 0.0)
+
+    number = ops.sum(ops.cast(products > lowest[:, None, None], "int32"), axis=-1)
+    return ops.cond(ops.any(number > per_class), chosen, lambda: products)
 
 
 def nothing(batch: int, number: int) -> tuple[Any, Any, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vild.errors import InputError, TeacherError, VildError
+from vild.teachers.fingerprints import one_line
 from vild.teachers.protocol import Teacher
 
 # Rows computed in half precision are this far from unit length.
@@ -76,7 +77,7 @@ def _call(teacher: Teacher, method: str, argument: Any, count: int) -> np.ndarra
         ) from error
     except Exception as error:  # whatever a plug-in may do
         kind = type(error).__name__
-        raise TeacherError(f"{where} failed ({kind}: {error}).") from error
+        raise TeacherError(f"{where} failed ({kind}: {one_line(error)}).") from error
     if not isinstance(rows, np.ndarray):
         raise TeacherError(
             f"{where} must return a NumPy array, returned {type(rows).__name__}."

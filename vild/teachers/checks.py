@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from vild.errors import TeacherError
+from vild.errors import InputError, TeacherError
+from vild.prompts import read_templates
 from vild.teachers.calls import encode_image, encode_text
+from vild.teachers.fingerprints import attribute, fingerprint
 from vild.teachers.protocol import Teacher
 
 _TEXTS = ("a cat", "two red umbrellas in the rain", "x")
@@ -33,31 +35,36 @@ def check_attributes(teacher: Any) -> Teacher:
             f"A teacher must be an object, received the class {teacher.__name__}: "
             f"write {teacher.__name__}()."
         )
-    name = getattr(teacher, "name", None)
+    name = attribute(teacher, "name")
     if not isinstance(name, str) or not name:
         raise TeacherError(
             "A teacher needs a name, a string that goes into fingerprints; received "
             f"{type(teacher).__name__} with name {name!r}."
         )
-    for attribute in ("dim", "image_size"):
-        value: Any = getattr(teacher, attribute, None)
+    for size in ("dim", "image_size"):
+        value: Any = attribute(teacher, size)
         good = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not good or value < 1:
             raise TeacherError(
-                f"The teacher {name!r} needs {attribute}, a whole number above 0; "
+                f"The teacher {name!r} needs {size}, a whole number above 0; "
                 f"received {value!r}."
             )
     for method in ("encode_text", "encode_image"):
-        if not callable(getattr(teacher, method, None)):
+        if not callable(attribute(teacher, method)):
             raise TeacherError(
                 f"The teacher {name!r} needs a method {method}; one that it cannot "
                 "have should raise NotImplementedError."
             )
-    if getattr(teacher, "resize", "squash") not in ("squash", "crop"):
+    resize = attribute(teacher, "resize", "squash")
+    if resize not in ("squash", "crop"):
         raise TeacherError(
             f"The teacher {name!r} needs resize to be 'squash' or 'crop', received "
-            f"{teacher.resize!r}."
+            f"{resize!r}."
         )
+    try:
+        read_templates(attribute(teacher, "templates", "name"))
+    except InputError as error:
+        raise TeacherError(f"The templates of the teacher {name!r}: {error}") from error
     return teacher
 
 
@@ -94,6 +101,7 @@ def check(teacher: Any) -> Teacher:
         'shapes'
     """
     check_attributes(teacher)
+    fingerprint(teacher)
     rng = np.random.default_rng(0)
     shape = (len(_TEXTS), teacher.image_size, teacher.image_size, 3)
     # Three images that differ in more than noise: dark, middling and bright.

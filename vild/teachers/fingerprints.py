@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from vild.errors import TeacherError
+from vild.errors import TeacherError, VildError
 from vild.teachers.protocol import Teacher
+from vild.vocabulary_io import is_fingerprint
 
 # JSON scalars by name: name, dim, image_size and what the teacher adds.
 Fingerprint = dict[str, Any]
@@ -28,14 +29,10 @@ def fingerprint(teacher: Teacher) -> Fingerprint | None:
         >>> vild.teachers.fingerprint(vild.teachers.get("shapes"))["name"]
         'shapes'
     """
-    facts = getattr(teacher, "fingerprint", {})
+    facts = attribute(teacher, "fingerprint", {})
     if facts is None:
         return None
-    scalars = str | int | float | bool
-    if not isinstance(facts, dict) or not all(
-        isinstance(key, str) and isinstance(value, scalars)
-        for key, value in facts.items()
-    ):
+    if not is_fingerprint(facts):
         raise TeacherError(
             f"The teacher {teacher.name!r} needs fingerprint to be a dict of strings, "
             f"numbers and bools, received {facts!r}."
@@ -46,6 +43,43 @@ def fingerprint(teacher: Teacher) -> Fingerprint | None:
         "image_size": int(teacher.image_size),
         **facts,  # may name the teacher that vectors in a file came from
     }
+
+
+def attribute(teacher: Any, name: str, default: Any = None) -> Any:
+    """An attribute of a plug-in, which may be a property that fails.
+
+    Args:
+        teacher: any object.
+        name: of the attribute.
+        default: where there is none.
+
+    Returns:
+        Its value.
+
+    Raises:
+        TeacherError: if it fails.
+    """
+    try:
+        return getattr(teacher, name, default)
+    except Exception as error:  # whatever a plug-in may do
+        if isinstance(error, VildError):
+            raise
+        raise TeacherError(
+            f"The teacher {type(teacher).__name__}: its {name} failed "
+            f"({type(error).__name__}: {one_line(error)})."
+        ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """The message of somebody else's error, in a sentence of ours.
+
+    Args:
+        error: any.
+
+    Returns:
+        The message without line breaks.
+    """
+    return " ".join(str(error).split())
 
 
 def differ(one: Fingerprint | None, other: Fingerprint | None) -> bool:
@@ -75,12 +109,13 @@ def common(one: Fingerprint | None, other: Fingerprint | None) -> Fingerprint | 
 
     Args:
         one: a fingerprint, or None if there is none.
-        other: the same; not known to differ.
+        other: the same.
 
     Returns:
-        The facts known of both; None if nothing is known of one.
+        The facts known of both; None if nothing is known of one, or if they are
+        known to differ.
     """
-    if one is None or other is None:
+    if one is None or other is None or differ(one, other):
         return None
     return {key: one[key] for key in one if key in other}
 

@@ -87,6 +87,7 @@ class OpenClip:
                 "open_clip takes <model>/<pretrained tag or file of weights>, such as "
                 f"ViT-B-32/openai; received {argument!r}."
             )
+        self.spec = f"open_clip:{argument}"
         self._base = catalogue.without_activation(named)
         config = catalogue.config(self._base)
         self.name = f"open_clip:{self._base}"

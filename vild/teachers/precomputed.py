@@ -50,9 +50,11 @@ class Precomputed:
     name = "precomputed"
     image_size = 1  # nobody looks at images here
     templates = "name"
+    cacheable = False  # it is a file already
 
     def __init__(self, path: str | Path, names: Sequence[Any] | None = None) -> None:
         self._path = Path(path).expanduser()
+        self.spec = f"precomputed:{path}"
         stored = _read(self._path, names)
         try:
             groups = check_classes(stored.synonyms)
@@ -92,6 +94,9 @@ class Precomputed:
     def encode_image(self, images: np.ndarray) -> NoReturn:
         """Not possible.
 
+        Args:
+            images: any.
+
         Raises:
             NotImplementedError: always.
         """
@@ -126,6 +131,10 @@ def _read(path: Path, names: Sequence[Any] | None) -> Stored:
         ) from error
     if names is None:
         names = _names_beside(path, matrix)
+    if not isinstance(names, list | tuple):
+        raise CheckpointError(
+            f"{path} needs a list of names, received {type(names).__name__}."
+        )
     return Stored([[n] if isinstance(n, str) else n for n in names], matrix, None, None)
 
 

@@ -25,6 +25,9 @@ class Teacher(Protocol):
       computes is cached.
     - `templates`: the prompts it is asked with by default: the name of a set of
       `vild.prompts` or a list.
+    - `spec`: the specification that makes it again (see `vild.teachers.get`), which a
+      saved detector records; by default its name.
+    - `cacheable`: False if its vectors are not worth keeping on disk.
     - `resize`: how a photo becomes a square: `"squash"` (default) changes the
       proportions, `"crop"` cuts the middle out.
 
