@@ -17,6 +17,10 @@ class CheckpointError(VildError, ValueError):
     """A checkpoint or detector directory that is missing, damaged or foreign."""
 
 
+class DataError(VildError, ValueError):
+    """A dataset, or a file of one, that is missing, damaged or foreign."""
+
+
 class DownloadError(VildError, OSError):
     """An archive that could not be fetched or unpacked."""
 

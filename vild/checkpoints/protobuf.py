@@ -11,7 +11,7 @@ class DamagedError(Exception):
     """What is wrong with some bytes: the end of a sentence "..., but "."""
 
 
-def varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """Reads a number of seven bits a byte.
 
     Args:
@@ -42,12 +42,12 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def fields(
-    data: bytes, kinds: Mapping[int, int] | None = None
+    data: bytes | memoryview, kinds: Mapping[int, int] | None = None
 ) -> Iterator[tuple[int, Any]]:
     """Gives the fields of a message, in order and as often as they are there.
 
     Args:
-        data: the message.
+        data: the message; parts of a view are views, which nothing copies.
         kinds: field number -> the kind it must be of; others may be of any.
 
     Yields:
@@ -69,7 +69,7 @@ def fields(
             raise DamagedError(
                 f"field {number} of a message in it is of the wrong kind"
             )
-        value: int | bytes
+        value: int | bytes | memoryview
         if kind == VARINT:
             value, at = varint(data, at)
         else:
@@ -90,7 +90,9 @@ def fields(
         yield number, value
 
 
-def message(data: bytes, kinds: Mapping[int, int] | None = None) -> dict[int, Any]:
+def message(
+    data: bytes | memoryview, kinds: Mapping[int, int] | None = None
+) -> dict[int, Any]:
     """Gives each field of a message once.
 
     Args:
