@@ -5,7 +5,9 @@ import contextvars
 from collections.abc import Iterator
 from typing import Any
 
-from vild.backends import keras
+from vild.backends import keras, kernels
+
+ops = keras.ops
 
 # Released behaviour; not the defaults of any framework.
 BATCH_NORM = {"momentum": 0.997, "epsilon": 1e-4}
@@ -90,7 +92,40 @@ def batch_norm(name: str) -> Any:
     Returns:
         The layer.
     """
-    return keras.layers.BatchNormalization(axis=-1, name=name, **BATCH_NORM)
+    return BatchNorm(axis=-1, name=name, **BATCH_NORM)
+
+
+@keras.saving.register_keras_serializable("vild")
+class BatchNorm(keras.layers.BatchNormalization):
+    """Batch normalisation whose statistics several devices can share.
+
+    Keras itself can share them on TensorFlow only.
+
+    Attributes:
+        shared: whether statistics are those of the whole batch, where devices or
+            processes each see a part of it. On JAX they always are.
+    """
+
+    shared = False
+
+    def _moments(self, inputs: Any, mask: Any) -> tuple[Any, Any]:
+        if not self.shared:
+            return super()._moments(inputs, mask)
+        axes = list(range(len(inputs.shape) - 1))
+        mean = kernels.mean_over_replicas(ops.mean(inputs, axes))
+        square = kernels.mean_over_replicas(ops.mean(ops.square(inputs), axes))
+        return mean, ops.maximum(square - ops.square(mean), 0.0)
+
+
+def share_batch_norm(model: Any) -> None:
+    """Lets all batch norms of a model see the whole batch.
+
+    Args:
+        model: any layer.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, BatchNorm):
+            layer.shared = True
 
 
 @contextlib.contextmanager

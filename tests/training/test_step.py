@@ -8,9 +8,11 @@ from golden import Golden, golden_model, text_matrix
 
 from vild.backends import keras
 from vild.checkpoints.released import released_names
+from vild.recipes.losses import Losses
+from vild.training.learner import Learner
 from vild.training.optimizer import Momentum, WarmupSteps
 from vild.training.region_targets import RegionSample
-from vild.training.trainer import Trainer, TrainSettings
+from vild.training.trainer import Trainer
 
 ops = keras.ops
 tensor, array = ops.convert_to_tensor, ops.convert_to_numpy
@@ -27,7 +29,7 @@ NAMES = {
 }
 
 
-class Fed(Trainer):
+class Fed(Learner):
     """Learns from the regions and anchors that the golden sampled."""
 
     golden: Golden
@@ -56,13 +58,13 @@ def step(request, reference):
     golden_model.cache_clear()  # the step changes the weights
     model = golden_model(reference, 50, ensemble, 20)
     golden_model.cache_clear()
-    settings = TrainSettings(
+    settings = Losses(
         pre_nms_proposals=400, num_proposals=200, regions=64, masks=16
     )
-    trainer = Fed(
+    learner = Fed(
         model, text_matrix(reference, 20).T, golden["rare_mask"][1:] > 0, settings
     )
-    trainer.golden = golden
+    learner.golden = golden
     batch = {
         "images": golden["images"],
         "image_shape": np.full((2, 2), 128, "float32"),
@@ -71,16 +73,17 @@ def step(request, reference):
         "masks": golden["gt_masks_int8"].astype("uint8"),
         "roi_boxes": golden["roi_boxes"],
         "roi_features": golden["gt_visual_feat"],
+        "seeds": np.zeros(2, "int32"),
     }
-    return trainer, batch, golden
+    return Trainer(learner), batch, golden
 
 
 def test_a_step_is_the_released_one(step):
     trainer, batch, golden = step
     listed = json.loads(str(golden["losses_json"]))
-    names = released_names([v.path for v in trainer.model.variables], 50)
-    before = {v.path: array(v.value) for v in trainer.model.trainable_variables}
-    assert len(trainer.model.trainable_variables) == listed["num_trainable"]
+    names = released_names([v.path for v in trainer.learner.model.variables], 50)
+    before = {v.path: array(v.value) for v in trainer.learner.model.trainable_variables}
+    assert len(trainer.learner.model.trainable_variables) == listed["num_trainable"]
     assert len(trainer.kernels()) == listed["num_regularised"]
 
     trainer.compile(optimizer=Momentum(0.0032), jit_compile=False)
@@ -95,7 +98,7 @@ def test_a_step_is_the_released_one(step):
     norms = json.loads(str(golden["grad_norms_json"]))
     velocities = dict(
         zip(
-            (v.path for v in trainer.model.trainable_variables),
+            (v.path for v in trainer.learner.model.trainable_variables),
             trainer.optimizer.velocities,
             strict=True,
         )
@@ -111,7 +114,7 @@ def test_a_step_is_the_released_one(step):
             loose[name] = (float(ours), theirs)
     assert not loose
 
-    after = {names[v.path]: array(v.value) for v in trainer.model.variables}
+    after = {names[v.path]: array(v.value) for v in trainer.learner.model.variables}
     old = {names[path]: value for path, value in before.items()}
     for key in golden.names():
         if not key.startswith("after_step__"):

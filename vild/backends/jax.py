@@ -130,3 +130,39 @@ def compile(function: Callable[..., Any], variables: Sequence[Any]) -> Callable:
         return pure([variable.value for variable in variables], *arguments)
 
     return run
+
+
+def mean_over_replicas(value: Any) -> Any:
+    """The mean of a value over the devices that share a batch.
+
+    Args:
+        value: any array; differentiable.
+
+    Returns:
+        The same: a program sees the batch of all devices at once.
+    """
+    return value
+
+
+def share_of_sum(loss: Any) -> Any:
+    """A device's part of a loss, if gradients are summed over devices.
+
+    Args:
+        loss: the mean over devices is meant.
+
+    Returns:
+        The same: a program sees the batch of all devices at once.
+    """
+    return loss
+
+
+def data_parallel(layer: Any) -> Callable[..., Any]:
+    """A layer as it is called where processes share the work.
+
+    Args:
+        layer: built.
+
+    Returns:
+        The same: a program sees the batch of all devices at once.
+    """
+    return layer

@@ -116,3 +116,42 @@ def compile(function: Callable[..., Any], variables: Sequence[Any]) -> Callable:
     del variables
     # Nothing here needs autograph, and its rewriting hides the lines of errors.
     return tf.function(function, jit_compile=True, autograph=False)
+
+
+def mean_over_replicas(value: Any) -> Any:
+    """The mean of a value over the devices that share a batch.
+
+    Args:
+        value: any tensor; differentiable.
+
+    Returns:
+        The same shape.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+
+
+def share_of_sum(loss: Any) -> Any:
+    """A device's part of a loss, since gradients are summed over devices.
+
+    Args:
+        loss: the mean over devices is meant.
+
+    Returns:
+        The loss by the number of devices.
+    """
+    return loss / tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def data_parallel(layer: Any) -> Callable[..., Any]:
+    """A layer as it is called where processes share the work.
+
+    Args:
+        layer: built.
+
+    Returns:
+        The same: Keras's optimisers gather the gradients.
+    """
+    return layer

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import distributed
+from torch.distributed.nn import functional as distributed_functions
 
 # Candidates are settled a tile at a time: within a tile all at once, between
 # tiles in order. Bigger tiles mean fewer steps but quadratically more work.
@@ -180,3 +182,50 @@ def compile(function: Callable[..., Any], variables: Sequence[Any]) -> Callable:
             return function(*arguments)
 
     return run
+
+
+def mean_over_replicas(value: Any) -> Any:
+    """The mean of a value over the processes that share a batch.
+
+    Args:
+        value: any tensor; differentiable.
+
+    Returns:
+        The same shape.
+    """
+    if not _in_group():
+        return value
+    return distributed_functions.all_reduce(value) / distributed.get_world_size()
+
+
+def share_of_sum(loss: Any) -> Any:
+    """A process's part of a loss, if gradients are summed over processes.
+
+    Args:
+        loss: the mean over processes is meant.
+
+    Returns:
+        The same: gradients are averaged.
+    """
+    return loss
+
+
+def data_parallel(layer: Any) -> Callable[..., Any]:
+    """A layer as it is called where processes share the work.
+
+    Args:
+        layer: built. Its variables become those of the first process.
+
+    Returns:
+        `DistributedDataParallel` in a group of processes, which averages gradients
+        while they are computed; else the layer.
+    """
+    if not _in_group():
+        return layer
+    parallel = torch.nn.parallel.DistributedDataParallel(layer)
+    # In a function, so that Keras does not take it for a part of the model.
+    return lambda *arguments: parallel(*arguments)
+
+
+def _in_group() -> bool:
+    return distributed.is_initialized() and distributed.get_world_size() > 1

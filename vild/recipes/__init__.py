@@ -1,0 +1,18 @@
+"""Recipes of trainings: plain values that can be read, changed and written down."""
+
+from vild.recipes.changes import changed
+from vild.recipes.losses import Losses
+from vild.recipes.named import RECIPES, get_recipe
+from vild.recipes.recipe import Classes, Inputs, Model, Optimizer, Recipe
+
+__all__ = [
+    "RECIPES",
+    "Classes",
+    "Inputs",
+    "Losses",
+    "Model",
+    "Optimizer",
+    "Recipe",
+    "changed",
+    "get_recipe",
+]

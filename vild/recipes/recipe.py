@@ -1,0 +1,250 @@
+"""What a training is made of: model, images, classes, losses, steps."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from vild.data.preprocessing import canonical_size
+from vild.errors import InputError
+from vild.recipes.losses import Losses
+
+BACKBONES = (50, 152, "resnet")
+PARTS = ("backbone", "fpn", "rpn", "region", "mask")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network.
+
+    Attributes:
+        backbone: 50 or 152 for the released ResNets; `"resnet"` for one of `blocks` and
+            `width`; or `"package.module:function"`, which makes a `keras.Model` of
+            maps at strides 4, 8, 16, 32.
+        blocks: bottleneck blocks of the four groups of `"resnet"`.
+        width: filters of its stem.
+        ensemble: whether the image branch has weights of its own.
+        channels: of pyramid and heads.
+        last_level: highest pyramid level.
+        rpn_convs: hidden convolutions of the RPN.
+        region_convs: convolutions of each region branch.
+        region_units: widths of each region branch's fully connected layers.
+        mask_convs: convolutions of the mask head; None: no masks.
+        initial_weights: where weights come from at the start; see
+            `vild.runs.initial`. None: from chance.
+        frozen: parts that are not trained: `backbone`, `fpn`, `rpn`, `region`, `mask`.
+        share_batch_norm: whether batch norm sees the batch of all devices, where
+            each has a part of it. (On JAX it always does.)
+    """
+
+    backbone: int | str = 50
+    blocks: tuple[int, ...] = (1, 1, 1, 1)
+    width: int = 64
+    ensemble: bool = True
+    channels: int = 256
+    last_level: int = 6
+    rpn_convs: int = 2
+    region_convs: int = 4
+    region_units: tuple[int, ...] = (1024, 1024)
+    mask_convs: int | None = 4
+    initial_weights: str | None = None
+    frozen: tuple[str, ...] = ()
+    share_batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES and ":" not in str(self.backbone):
+            raise InputError(
+                "model.backbone must be 50, 152, resnet or package.module:function, "
+                f"received {self.backbone!r}."
+            )
+        strange = set(self.frozen) - set(PARTS)
+        if strange:
+            raise InputError(
+                f"model.frozen may hold {', '.join(PARTS)}, received "
+                f"{sorted(strange)[0]!r}."
+            )
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How images are shown.
+
+    Attributes:
+        image_size: desired (height, width) of the model input in pixels, or one side.
+        flip: whether half of the images are flipped left for right.
+        scale: smallest and largest size of the photo, relative to the desired size.
+        max_objects: objects of an image that are looked at.
+        max_rois: regions of an image that imitate the teacher.
+        copy_paste: how often objects of another image are pasted in, 0 to 1.
+    """
+
+    image_size: int | tuple[int, int] = 1024
+    flip: bool = True
+    scale: tuple[float, float] = (0.1, 2.0)
+    max_objects: int = 300
+    max_rois: int = 300
+    copy_paste: float = 0.0
+
+    def __post_init__(self) -> None:
+        canonical_size(self.image_size)
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise InputError(
+                "inputs.scale must be two numbers above 0, smallest first, received "
+                f"{self.scale!r}."
+            )
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What regions are called.
+
+    Attributes:
+        classifier: `"text"`: vectors of a teacher, which stay as they are;
+            `"learned"`: vectors that are trained, as in a closed-set detector.
+        novel: `"masked"`: the logits of classes that are not trained are 0, as
+            released; `"absent"`: these classes are not there in training (paper
+            section 3.3).
+        agnostic: whether all objects are of one class, "object".
+        held_out: whether objects of novel categories are left out of training; if
+            not, all categories are trained.
+        templates: prompts; see `vild.prompts.read_templates`. None: the teacher's own.
+    """
+
+    classifier: str = "text"
+    novel: str = "masked"
+    agnostic: bool = False
+    held_out: bool = True
+    templates: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, values in (
+            ("classifier", ("text", "learned")),
+            ("novel", ("masked", "absent")),
+        ):
+            if getattr(self, name) not in values:
+                raise InputError(
+                    f"classes.{name} must be {' or '.join(values)}, received "
+                    f"{getattr(self, name)!r}."
+                )
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Momentum with a warm-up and steps.
+
+    Attributes:
+        rate: learning rate after the warm-up, for a batch of `reference_batch`. It is
+            scaled with the batch size, so that a smaller batch makes smaller steps.
+        reference_batch: images.
+        warmup: steps.
+        start: learning rate at step 0, scaled alike.
+        boundaries: steps from which on the rate is another one.
+        rates: which one, for each boundary.
+        momentum: 0 to 1.
+        accumulate: batches whose gradients are averaged before a step is made.
+    """
+
+    rate: float = 0.32
+    reference_batch: int = 256
+    warmup: int = 1000
+    start: float = 0.0032
+    boundaries: tuple[int, ...] = (162_000, 171_000)
+    rates: tuple[float, ...] = (0.032, 0.0032)
+    momentum: float = 0.9
+    accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        if len(self.boundaries) != len(self.rates):
+            raise InputError(
+                f"optimizer.boundaries and .rates must be equally many, received "
+                f"{self.boundaries!r} and {self.rates!r}."
+            )
+        if self.accumulate < 1:
+            raise InputError(
+                f"optimizer.accumulate must be 1 or more, received {self.accumulate}."
+            )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a training depends on, but for dataset and teacher.
+
+    Attributes:
+        name: of the recipe.
+        about: what it is for, in one line.
+        model: the network.
+        inputs: how images are shown.
+        classes: what regions are called.
+        losses: what is sampled, and how losses weigh.
+        optimizer: how steps are made.
+        batch_size: images, of all devices together.
+        steps: how many.
+        save_every: steps between two checkpoints; also between two looks at the
+            validation set.
+        dtype: what the network computes in: float32, bfloat16 or float16.
+        seed: of everything.
+        settings: of the finished detector; see `vild.settings.Settings`.
+
+    Raises:
+        InputError: for values that make no sense.
+
+    Example:
+        >>> Recipe(batch_size=16, steps=100).rate_scale
+        0.0625
+    """
+
+    name: str = "r50-ensemble"
+    about: str = ""
+    model: Model = Model()
+    inputs: Inputs = Inputs()
+    classes: Classes = Classes()
+    losses: Losses = Losses()
+    optimizer: Optimizer = Optimizer()
+    batch_size: int = 256
+    steps: int = 180_000
+    save_every: int = 1000
+    dtype: str = "float32"
+    seed: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "steps", "save_every"):
+            if getattr(self, name) < 1:
+                raise InputError(
+                    f"{name} must be 1 or more, received {getattr(self, name)}."
+                )
+        if self.dtype not in ("float32", "bfloat16", "float16"):
+            raise InputError(
+                "dtype must be float32, bfloat16 or float16, received "
+                f"{self.dtype!r}."
+            )
+        if self.model.ensemble and not self.losses.distill_weight:
+            raise InputError(
+                "The image branch of an ensemble learns from the teacher only: set "
+                "losses.distill_weight above 0, or model.ensemble to false."
+            )
+        if self.classes.agnostic and self.classes.classifier != "learned":
+            raise InputError(
+                'One class "object" has no text: with classes.agnostic the '
+                "classes.classifier must be learned."
+            )
+
+    @property
+    def rate_scale(self) -> float:
+        """What learning rates are multiplied by."""
+        batch = self.batch_size * self.optimizer.accumulate
+        return batch / self.optimizer.reference_batch
+
+    @property
+    def distils(self) -> bool:
+        """Whether regions imitate the teacher."""
+        return self.losses.distill_weight > 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recipe as JSON has it: nested dictionaries, lists for tuples."""
+        return _plain(dataclasses.asdict(self))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
