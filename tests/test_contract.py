@@ -20,6 +20,7 @@ ROWS = [
     ["embedding_cache"],
     ["vocabulary", "vocabulary_arrays", "vocabulary_build", "vocabulary_checks"],
     ["lexicon", "results", "results_io", "settings"],
+    ["evaluation"],
     ["backends"],
     ["ops"],
     ["layers"],
@@ -112,6 +113,8 @@ def test_importing_vild_loads_no_framework():
 
 SIGNATURES = {
     "detect": "(image, classes=None, model='r50-ensemble', **settings)",
+    "evaluate": "(detector, dataset, protocol='lvis', *, vocabulary=None, base=None, "
+    "batch_size=8, limit=None, **settings)",
     "list_models": "()",
     "load_pretrained": "(name, checkpoint=None, *, teacher=None, **settings)",
     "teachers.get": "(spec)",
@@ -165,6 +168,7 @@ def test_public_names():
         "VildError",
         "Vocabulary",
         "detect",
+        "evaluate",
         "list_models",
         "load_pretrained",
         "teachers",

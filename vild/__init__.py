@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vild import teachers
     from vild.detector import Detector
     from vild.errors import VildError
+    from vild.evaluation import evaluate
     from vild.model import ViLD
     from vild.oneliner import detect
     from vild.presets import list_models
@@ -29,6 +30,7 @@ _HOMES = {
     "VildError": "vild.errors",
     "Vocabulary": "vild.vocabulary",
     "detect": "vild.oneliner",
+    "evaluate": "vild.evaluation",
     "list_models": "vild.presets",
     "load_pretrained": "vild.pretrained",
     "teachers": "vild.teachers",
@@ -42,6 +44,7 @@ __all__ = [
     "VildError",
     "Vocabulary",
     "detect",
+    "evaluate",
     "list_models",
     "load_pretrained",
     "teachers",
