@@ -31,3 +31,7 @@ class BackendError(VildError, ImportError):
 
 class TeacherError(VildError, ValueError):
     """A teacher that is unknown, misbehaves or lacks the encoder asked for."""
+
+
+class TrainingError(VildError, RuntimeError):
+    """A training that cannot go on, e.g. because a loss is no number any more."""

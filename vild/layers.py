@@ -117,15 +117,20 @@ class BatchNorm(keras.layers.BatchNormalization):
         return mean, ops.maximum(square - ops.square(mean), 0.0)
 
 
-def share_batch_norm(model: Any) -> None:
-    """Lets all batch norms of a model see the whole batch.
+def set_batch_norm(model: Any, momentum: float, shared: bool = False) -> None:
+    """Says how the batch norms of a model keep statistics.
 
     Args:
         model: any layer.
+        momentum: how much of the old statistics stays at each step.
+        shared: whether devices that each have a part of the batch share statistics,
+            as far as the batch norms are our own.
     """
     for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = momentum
         if isinstance(layer, BatchNorm):
-            layer.shared = True
+            layer.shared = shared
 
 
 @contextlib.contextmanager

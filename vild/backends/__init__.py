@@ -11,6 +11,9 @@ the module of the running backend. The three modules hold the same names:
 - `greedy_nms(boxes, items, groups, eligible, limit, suppresses)`: greedy
   suppression within groups, in the order given, until `limit` are kept.
 - `compile(function, variables)`: the function compiled for inference.
+- `devices(number)`: the devices that a training runs on, as a context.
+- `data_parallel(layer)`, `mean_over_replicas(value)`, `share_of_sum(loss)`: what
+  devices that share a batch tell each other.
 """
 
 import importlib

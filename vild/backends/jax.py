@@ -1,12 +1,16 @@
 """Kernels on JAX: everything here traces under `jax.jit`, on CPU, GPU and TPU."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 from jax import lax
+
+from vild.replicas import Replicas, check_devices
 
 
 def weighted_gather(table: Any, indices: Any, weights: Any) -> Any:
@@ -166,3 +170,37 @@ def data_parallel(layer: Any) -> Callable[..., Any]:
         The same: a program sees the batch of all devices at once.
     """
     return layer
+
+
+@contextlib.contextmanager
+def devices(number: int | None = None) -> Iterator[Replicas]:
+    """The devices that a training inside the block runs on.
+
+    Several hosts are found by the variables of `keras.distribution.initialize`.
+
+    Args:
+        number: how many; None for all there are.
+
+    Yields:
+        What is known of them.
+
+    Raises:
+        InputError: if there are not so many.
+    """
+    if "KERAS_DISTRIBUTION_JOB_ADDRESSES" in os.environ:
+        keras.distribution.initialize()
+    found = jax.devices()
+    chosen = check_devices(number, found)
+    replicas = Replicas(len(chosen), jax.process_index(), jax.process_count())
+    if len(chosen) == 1:
+        yield replicas
+        return
+    before = keras.distribution.distribution()
+    names = [f"{device.platform}:{device.id}" for device in chosen]
+    keras.distribution.set_distribution(
+        keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
+    )
+    try:
+        yield replicas
+    finally:
+        keras.distribution.set_distribution(before)

@@ -1,9 +1,13 @@
 """Kernels on TensorFlow: graph, eager and XLA (`jit_compile=True`) alike."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+from vild.replicas import Replicas, check_devices
 
 
 def weighted_gather(table: Any, indices: Any, weights: Any) -> Any:
@@ -155,3 +159,55 @@ def data_parallel(layer: Any) -> Callable[..., Any]:
         The same: Keras's optimisers gather the gradients.
     """
     return layer
+
+
+@contextlib.contextmanager
+def devices(number: int | None = None) -> Iterator[Replicas]:
+    """The devices that a training inside the block runs on.
+
+    TPUs go before GPUs, and those before CPUs. Several hosts are found by the
+    variable `TF_CONFIG`.
+
+    Args:
+        number: how many; None for all there are.
+
+    Yields:
+        What is known of them.
+
+    Raises:
+        InputError: if there are not so many.
+    """
+    strategy, index, processes = _strategy(number)
+    if strategy is None:
+        yield Replicas()
+        return
+    replicas = Replicas(
+        strategy.num_replicas_in_sync,
+        index,
+        processes,
+        per_program=True,
+        # Collectives between replicas are no part of what XLA compiles on CPU and GPU.
+        compiled=isinstance(strategy, tf.distribute.TPUStrategy),
+    )
+    with strategy.scope():
+        yield replicas
+
+
+def _strategy(number: int | None) -> tuple[Any, int, int]:
+    """The strategy, if one is needed, this process and how many there are."""
+    if "TF_CONFIG" in os.environ:
+        many = tf.distribute.MultiWorkerMirroredStrategy()
+        resolver = many.cluster_resolver
+        processes = many.extended._num_workers
+        return many, resolver.task_id, processes
+    for kind in ("TPU", "GPU", "CPU"):
+        found = tf.config.list_logical_devices(kind)
+        if found:
+            break
+    names = [device.name for device in check_devices(number, found)]
+    if kind == "TPU":
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="local")
+        return tf.distribute.TPUStrategy(resolver), 0, 1
+    if len(names) == 1:
+        return None, 0, 1
+    return tf.distribute.MirroredStrategy(names), 0, 1

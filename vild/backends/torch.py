@@ -1,11 +1,16 @@
 """Kernels on PyTorch: eager, or under `torch.compile`, on CPU and GPU."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import distributed
 from torch.distributed.nn import functional as distributed_functions
+
+from vild.errors import InputError
+from vild.replicas import Replicas
 
 # Candidates are settled a tile at a time: within a tile all at once, between
 # tiles in order. Bigger tiles mean fewer steps but quadratically more work.
@@ -229,3 +234,43 @@ def data_parallel(layer: Any) -> Callable[..., Any]:
 
 def _in_group() -> bool:
     return distributed.is_initialized() and distributed.get_world_size() > 1
+
+
+@contextlib.contextmanager
+def devices(number: int | None = None) -> Iterator[Replicas]:
+    """The devices that a training inside the block runs on.
+
+    A process has one device; several are started by `torchrun`, on one host or on
+    several.
+
+    Args:
+        number: how many; None for as many as there are processes.
+
+    Yields:
+        What is known of them.
+
+    Raises:
+        InputError: if there are not so many.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if number is not None and number != count:
+        raise InputError(
+            f"On PyTorch every device has a process of its own, and there "
+            f"{'is 1' if count == 1 else f'are {count}'}: for {number} start with "
+            f"`torchrun --nproc-per-node={number} -m vild train ...`."
+        )
+    if count == 1:
+        yield Replicas(compiled=False)
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    started = not distributed.is_initialized()
+    if started:
+        distributed.init_process_group(
+            "nccl" if torch.cuda.is_available() else "gloo"
+        )
+    try:
+        yield Replicas(count, distributed.get_rank(), count, True, compiled=False)
+    finally:
+        if started:
+            distributed.destroy_process_group()

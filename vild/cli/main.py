@@ -14,6 +14,7 @@ from vild.cli import console
 from vild.cli.convert import add_command as add_convert
 from vild.cli.detect import add_command as add_detect
 from vild.cli.models import add_command as add_models
+from vild.cli.train import add_command as add_train
 from vild.errors import VildError
 
 # What a shell reports for a command that a closed pipe or Ctrl-C has ended.
@@ -74,6 +75,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_detect(commands)
     add_models(commands)
     add_convert(commands)
+    add_train(commands)
     return parser
 
 

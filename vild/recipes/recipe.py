@@ -29,9 +29,13 @@ class Model:
         region_convs: convolutions of each region branch.
         region_units: widths of each region branch's fully connected layers.
         mask_convs: convolutions of the mask head; None: no masks.
+        dim: of the space that regions are embedded in, where no teacher says it.
         initial_weights: where weights come from at the start; see
             `vild.runs.initial`. None: from chance.
         frozen: parts that are not trained: `backbone`, `fpn`, `rpn`, `region`, `mask`.
+        batch_norm_momentum: how much of the old statistics stays at each step; a
+            training of fewer than some thousand steps needs less than the released
+            0.997.
         share_batch_norm: whether batch norm sees the batch of all devices, where
             each has a part of it. (On JAX it always does.)
     """
@@ -46,8 +50,10 @@ class Model:
     region_convs: int = 4
     region_units: tuple[int, ...] = (1024, 1024)
     mask_convs: int | None = 4
+    dim: int = 512
     initial_weights: str | None = None
     frozen: tuple[str, ...] = ()
+    batch_norm_momentum: float = 0.997
     share_batch_norm: bool = False
 
     def __post_init__(self) -> None:

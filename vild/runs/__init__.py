@@ -1,0 +1,1 @@
+"""Trainings: from a recipe and a dataset to a detector directory."""

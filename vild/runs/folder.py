@@ -1,0 +1,122 @@
+"""The folder of a training: what it is of, where it stands, what came out.
+
+    run.json            recipe, dataset, teacher: what the training is of
+    checkpoints/last    weights, optimiser, step; `best` beside it
+    history.csv         what was measured after each round
+    tensorboard/        the same for TensorBoard, where that is installed
+    detector/           the finished detector, for `vild.load_pretrained`
+"""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from vild.errors import InputError, TrainingError
+from vild.files import replacing, writing
+from vild.recipes import Recipe
+
+# What may differ when a training goes on: it changes nothing that was done.
+_MAY_CHANGE = {"recipe.steps", "recipe.save_every", "recipe.about"}
+
+
+class RunFolder:
+    """A folder that a training writes into.
+
+    Args:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.about = path / "run.json"
+        self.last = path / "checkpoints" / "last"
+        self.best = path / "checkpoints" / "best"
+        self.detector = path / "detector"
+        self.tensorboard = path / "tensorboard"
+
+    def claim(self, facts: dict[str, Any]) -> None:
+        """Says what the training is of, or finds that it is the one begun before.
+
+        Args:
+            facts: recipe, dataset and teacher, JSON-serialisable.
+
+        Raises:
+            TrainingError: if another training was begun there.
+            InputError: if the folder cannot be written.
+        """
+        facts = json.loads(json.dumps(facts))
+        if self.about.exists():
+            begun = self._begun()
+            different = _differences(begun, facts)
+            if different:
+                path, old, new = different[0]
+                raise TrainingError(
+                    f"{self.path} holds a training with {path} = {old!r}, now it is "
+                    f"{new!r}: name another folder, or delete that one."
+                )
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise InputError(
+                f"{self.path} exists and is no folder of a training: name another."
+            )
+        with writing(self.about), replacing(self.about) as temporary:
+            temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+    def write_history(self, history: list[dict[str, Any]]) -> None:
+        """Writes the table of what was measured.
+
+        Args:
+            history: a row a round; rows may have other columns than the ones before.
+        """
+        names = list(dict.fromkeys(name for row in history for name in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        with replacing(self.path / "history.csv") as temporary:
+            temporary.write_text(text.getvalue(), encoding="utf-8")
+
+    def _begun(self) -> dict[str, Any]:
+        try:
+            begun = json.loads(self.about.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{self.about} cannot be read ({error}).") from error
+        return begun if isinstance(begun, dict) else {}
+
+
+def run_facts(recipe: Recipe, dataset: Any, teacher: Any, mark: Any) -> dict[str, Any]:
+    """What a training is of.
+
+    Args:
+        recipe: resolved.
+        dataset: any.
+        teacher: its specification or name; None without one.
+        mark: the teacher's fingerprint.
+
+    Returns:
+        What is compared when a training goes on.
+    """
+    return {
+        "recipe": recipe.as_dict(),
+        "dataset": {
+            "name": dataset.name,
+            "images": len(dataset),
+            "fingerprint": getattr(dataset, "fingerprint", None),
+        },
+        "teacher": {"name": teacher, "fingerprint": mark},
+    }
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            found
+            for key in {**old, **new}
+            for found in _differences(
+                old.get(key), new.get(key), f"{path}.{key}" if path else key
+            )
+        ]
+    if old == new or path in _MAY_CHANGE or path.startswith("recipe.settings."):
+        return []
+    return [(path, old, new)]

@@ -1,0 +1,79 @@
+"""What a training shows: rounds for TensorBoard, looks at a validation set."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vild.data.dataset import Dataset
+from vild.detector import Detector
+from vild.evaluation.evaluating import box_metrics
+
+# A look gives numbers by name; larger is better.
+Look = Callable[[Detector], dict[str, float]]
+
+
+def look_at(dataset: Dataset, images: int | None = None) -> Look:
+    """Evaluates a detector on a validation set, in the middle of its training.
+
+    Args:
+        dataset: with the categories that are asked for.
+        images: the first ones only; None for all.
+
+    Returns:
+        A function from a detector to its box metrics, e.g. `AP50_base`; of a detector
+        that knows one class only, "object", to recalls of its boxes, e.g. `AR@100`.
+    """
+
+    def look(detector: Detector) -> dict[str, float]:
+        agnostic = detector.own_vocabulary.names == ["object"]
+        protocol = "proposals" if agnostic else "lvis"
+        metrics = box_metrics(detector, dataset, protocol, limit=images)
+        return {name: value for name, value in metrics.items() if value >= 0}
+
+    return look
+
+
+def score(measured: dict[str, Any]) -> float | None:
+    """What tells the best checkpoint, larger being better.
+
+    Args:
+        measured: a row of the history.
+
+    Returns:
+        The AP50 of base classes where it was looked at, else the loss below 0.
+    """
+    for name, sign in (("AP50_base", 1.0), ("AP50", 1.0), ("loss", -1.0)):
+        value = measured.get(name)
+        if value is not None and value == value:
+            return sign * value
+    return None
+
+
+class Board:
+    """Writes rounds for TensorBoard, if that is installed.
+
+    Args:
+        folder: where to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from tensorboard.summary import Writer
+        except ImportError:  # an extra; the table of the history has the same numbers
+            self._writer: Any = None
+        else:
+            self._writer = Writer(str(folder))
+
+    def write(self, measured: dict[str, Any]) -> None:
+        """Adds a round.
+
+        Args:
+            measured: a row of the history.
+        """
+        if self._writer is None:
+            return
+        for name, value in measured.items():
+            if isinstance(value, int | float) and name != "step":
+                kind = "loss" if name.endswith("loss") else "look"
+                self._writer.add_scalar(f"{kind}/{name}", value, measured["step"])
+        self._writer.flush()

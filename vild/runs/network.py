@@ -1,0 +1,69 @@
+"""The network that a recipe describes."""
+
+import importlib
+from typing import Any
+
+from vild.backbones.resnet import resnet
+from vild.backends import keras
+from vild.errors import InputError
+from vild.layers import default_policy, set_batch_norm
+from vild.model import ViLD
+from vild.precision import policy_name
+from vild.recipes import Recipe
+from vild.runs.initial import load_initial
+
+
+def make_network(recipe: Recipe, dim: int) -> ViLD:
+    """A model as the recipe wants it, with its initial weights.
+
+    Args:
+        recipe: its `model`, `dtype` and `seed` count.
+        dim: of the space that regions are embedded in.
+
+    Returns:
+        The model. The same recipe, the same weights, on one backend.
+
+    Raises:
+        InputError: for a backbone that cannot be made.
+        CheckpointError: for initial weights that cannot be used.
+    """
+    wanted = recipe.model
+    keras.utils.set_random_seed(recipe.seed)
+    policy = policy_name(recipe.dtype)
+    with default_policy(policy):
+        backbone = _backbone(wanted.backbone, wanted.blocks, wanted.width)
+    model = ViLD(
+        backbone,
+        ensemble=wanted.ensemble,
+        dim=dim,
+        channels=wanted.channels,
+        last_level=wanted.last_level,
+        rpn_convs=wanted.rpn_convs,
+        region_convs=wanted.region_convs,
+        region_units=wanted.region_units,
+        mask_convs=wanted.mask_convs,
+        dtype=policy,
+    )
+    if wanted.initial_weights is not None:
+        load_initial(model, wanted.initial_weights)
+    for part in wanted.frozen:
+        layer = getattr(model, part)
+        if layer is not None:
+            layer.trainable = False
+    set_batch_norm(model, wanted.batch_norm_momentum, wanted.share_batch_norm)
+    return model
+
+
+def _backbone(wanted: int | str, blocks: tuple[int, ...], width: int) -> Any:
+    if isinstance(wanted, int):
+        return wanted
+    if wanted == "resnet":
+        return resnet(blocks=blocks, width=width)
+    home, _, name = wanted.partition(":")
+    try:
+        return getattr(importlib.import_module(home), name)()
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"The backbone {wanted!r} cannot be made ({error}): name an importable "
+            "package.module:function that takes no arguments."
+        ) from error

@@ -1,0 +1,318 @@
+"""A training from its recipe to a detector directory; it can be stopped at any time."""
+
+import datetime
+import os
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vild.backends import keras, kernels
+from vild.data import finding
+from vild.data.batches import Batches, InputSettings
+from vild.data.dataset import Dataset
+from vild.detector import Detector
+from vild.errors import InputError, TrainingError
+from vild.precision import with_dtype
+from vild.recipes import Recipe, get_recipe
+from vild.replicas import Replicas
+from vild.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
+from vild.runs.classes import TrainingClasses, training_classes
+from vild.runs.folder import RunFolder, run_facts
+from vild.runs.guard import NotANumber, StopAtSignal
+from vild.runs.looking import Board, Look, score
+from vild.runs.network import make_network
+from vild.saving import load_detector
+from vild.teachers import Teacher, fingerprint, get
+from vild.training.learner import Learner
+from vild.training.optimizer import Momentum, WarmupSteps
+from vild.training.trainer import Trainer
+
+
+def train(
+    recipe: str | Recipe,
+    dataset: str | Dataset,
+    out: str | os.PathLike[str],
+    *,
+    teacher: str | Teacher | None = None,
+    look: Look | None = None,
+    devices: int | None = None,
+    threads: int = 2,
+    workers: int = 0,
+    callbacks: Sequence[Any] = (),
+    quiet: bool = False,
+) -> Detector:
+    """Trains a detector.
+
+    The same call goes on where the last one was cut off: with the same batches, and so
+    to the same weights.
+
+    Args:
+        recipe: a name, see `vild.recipes.RECIPES`, or a recipe.
+        dataset: or its specification; see `vild.data.finding.get`. If the recipe
+            distils, its examples have regions with features of the teacher.
+        out: folder of the training; see `vild.runs.folder`.
+        teacher: or its specification; encodes the names of the classes. None: a
+            recipe with a learned classifier needs none.
+        look: is given the detector after each round, and returns what it measured;
+            see `vild.runs.looking.look_at`.
+        devices: how many share each batch; None for all.
+        threads: that make batches in this process.
+        workers: processes that make batches; 0 for none beside this one.
+        callbacks: more of Keras's callbacks, called in every round.
+        quiet: whether no progress is shown.
+
+    Returns:
+        The finished detector, which is in `out/detector`.
+
+    Raises:
+        InputError: for a recipe, dataset or teacher that do not fit together.
+        DataError: for an image that is missing or damaged.
+        TrainingError: if a loss is no number any more, or the folder holds another
+            training.
+        KeyboardInterrupt: if it was asked to stop; what was done is saved.
+
+    Example:
+        >>> detector = train("tiny", "drawn:train", "runs/tiny", teacher="shapes")
+
+    Source: paper section 3; released behaviour.
+    """
+    chosen = get_recipe(recipe)
+    spec = teacher if isinstance(teacher, str) else getattr(teacher, "name", None)
+    found = get(teacher) if isinstance(teacher, str) else teacher
+    data = finding.get(dataset)
+    classes = training_classes(data, chosen, found)
+    _check_examples(data, chosen, classes)
+    folder = RunFolder(Path(out))
+    mark = None if found is None else fingerprint(found)
+    with kernels.devices(devices) as replicas:
+        if replicas.first:
+            folder.claim(run_facts(chosen, data, spec, mark))
+        run = _Run(chosen, data, classes, folder, replicas, teacher)
+        run.threads, run.workers, run.quiet = threads, workers, quiet
+        run.look, run.callbacks = look, list(callbacks)
+        return run.finish()
+
+
+class _Run:
+    """One training, from wherever it stands to its end."""
+
+    threads = 2
+    workers = 0
+    quiet = False
+    look: Look | None = None
+    callbacks: list[Any]
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        classes: TrainingClasses,
+        folder: RunFolder,
+        replicas: Replicas,
+        teacher: Any,
+    ) -> None:
+        self.recipe, self.dataset, self.classes = recipe, dataset, classes
+        self.folder, self.replicas, self.teacher = folder, replicas, teacher
+        self.progress = Progress()
+
+    def finish(self) -> Detector:
+        """Goes on until all steps are made."""
+        recipe = self.recipe
+        self.trainer = self._make_trainer()
+        self.variables = [
+            *self.trainer.learner.variables,
+            *self.trainer.optimizer.variables,
+        ]
+        if self.folder.last.exists():
+            self.progress = load_checkpoint(self.folder.last, self.variables)
+        if self.progress.step >= recipe.steps and self.folder.detector.is_dir():
+            return load_detector(self.folder.detector)
+        self.batches = Batches(
+            self.dataset,
+            self.classes.labels,
+            self._input_settings(),
+            recipe.batch_size,
+            recipe.seed,
+            shard=(self.replicas.index, self.replicas.processes),
+            threads=self.threads,
+            workers=self.workers,
+        )
+        self.board = Board(self.folder.tensorboard) if self.replicas.first else None
+        stop = StopAtSignal()
+        while self.progress.step < recipe.steps:
+            self._round(stop)
+            if stop.asked and self.progress.step < recipe.steps:
+                raise KeyboardInterrupt(
+                    f"stopped at step {self.progress.step}; the same command goes on"
+                )
+        detector = self._detector()
+        if self.replicas.first:
+            detector.save(self.folder.detector)
+        return detector
+
+    def _round(self, stop: StopAtSignal) -> None:
+        """Makes the steps up to the next checkpoint."""
+        recipe, progress = self.recipe, self.progress
+        start = progress.step
+        end = min((start // recipe.save_every + 1) * recipe.save_every, recipe.steps)
+        began = time.monotonic()
+        with stop.listening():
+            history = self.trainer.fit(
+                self.batches.from_step(start),
+                steps_per_epoch=end - start,
+                initial_epoch=start // recipe.save_every,
+                epochs=start // recipe.save_every + 1,
+                verbose=self._verbosity(),
+                callbacks=[
+                    NotANumber(self.batches, start, self.folder.path),
+                    stop,
+                    *self.callbacks,
+                ],
+            ).history
+        progress.step = start + stop.seen
+        seconds = time.monotonic() - began
+        row: dict[str, Any] = {"step": progress.step}
+        row.update({name: float(values[-1]) for name, values in history.items()})
+        row["learning_rate"] = float(self._schedule()(progress.step - 1))
+        row["images_per_second"] = stop.seen * recipe.batch_size / seconds
+        if self.look is not None and self.replicas.first and not stop.asked:
+            row.update(self.look(self._detector()))
+        progress.history.append(row)
+        if self.replicas.first:
+            self._save(row)
+
+    def _save(self, row: dict[str, Any]) -> None:
+        """Writes the checkpoint, and beside it the best one so far."""
+        progress, folder = self.progress, self.folder
+        now = score(row)
+        better = now is not None and (progress.best is None or now > progress.best)
+        if better:
+            progress.best = now
+        try:
+            save_checkpoint(folder.last, self.variables, progress)
+            if better:
+                save_checkpoint(folder.best, self.variables, progress)
+            folder.write_history(progress.history)
+        except OSError as error:
+            what = (
+                f"The checkpoint of step {progress.step} cannot be written "
+                f"({error.strerror or error}): make room in {folder.path}"
+            )
+            if progress.step >= self.recipe.steps:
+                raise TrainingError(
+                    f"{what} and start again; the one before is still there."
+                ) from error
+            warnings.warn(
+                f"{what}. The one before is kept, and the training goes on.",
+                stacklevel=2,
+            )
+        if self.board is not None:
+            self.board.write(row)
+
+    def _make_trainer(self) -> Trainer:
+        recipe, classes = self.recipe, self.classes
+        model = make_network(recipe, classes.rows.shape[1])
+        learner = Learner(
+            model,
+            classes.rows,
+            classes.base,
+            recipe.losses,
+            learn_rows=classes.vocabulary is None,
+            batch_size=self.replicas.program_batch(recipe.batch_size),
+        )
+        trainer = Trainer(learner)
+        accumulate = recipe.optimizer.accumulate
+        optimizer = Momentum(
+            self._schedule(),
+            recipe.optimizer.momentum,
+            gradient_accumulation_steps=accumulate if accumulate > 1 else None,
+        )
+        trainer.compile(optimizer=optimizer, jit_compile=self.replicas.compiled)
+        trainer.optimizer.build(trainer.trainable_variables)
+        return trainer
+
+    def _schedule(self) -> WarmupSteps:
+        wanted, scale = self.recipe.optimizer, self.recipe.rate_scale
+        return WarmupSteps(
+            wanted.rate * scale,
+            wanted.warmup,
+            wanted.start * scale,
+            wanted.boundaries,
+            [rate * scale for rate in wanted.rates],
+        )
+
+    def _input_settings(self) -> InputSettings:
+        inputs, recipe = self.recipe.inputs, self.recipe
+        return InputSettings(
+            image_size=inputs.image_size,
+            flip=inputs.flip,
+            scale=inputs.scale,
+            max_objects=inputs.max_objects,
+            masks=recipe.model.mask_convs is not None,
+            max_rois=inputs.max_rois,
+            distill=recipe.distils,
+            copy_paste=inputs.copy_paste,
+            multiple=2**recipe.model.last_level,
+        )
+
+    def _detector(self) -> Detector:
+        """The model as it is now, with the words it learns."""
+        learner, recipe = self.trainer.learner, self.recipe
+        rows = keras.ops.convert_to_numpy(learner.rows)
+        words = self.classes.finished(rows)
+        model = learner.model
+        if recipe.dtype != "float32":  # people choose the precision when they load it
+            model = with_dtype(model, "float32")
+        keep = self.teacher if self.classes.vocabulary is not None else None
+        settings = {"image_size": recipe.inputs.image_size, **recipe.settings}
+        return Detector(
+            model, words, teacher=keep, provenance=self._provenance(), **settings
+        )
+
+    def _provenance(self) -> dict[str, Any]:
+        about = run_facts(self.recipe, self.dataset, None, None)
+        last = self.progress.history[-1] if self.progress.history else {}
+        return {
+            "recipe": about["recipe"],
+            "dataset": about["dataset"],
+            "steps": self.progress.step,
+            "measured": last,
+            "backend": f"{keras.backend.backend()}, Keras {keras.__version__}",
+            "made": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        }
+
+    def _verbosity(self) -> int:
+        if self.quiet or not self.replicas.first:
+            return 0
+        return 1 if sys.stdout.isatty() else 2
+
+
+def _check_examples(
+    dataset: Dataset, recipe: Recipe, classes: TrainingClasses
+) -> None:
+    """Tells at once what would stop the training later."""
+    if len(dataset) == 0:
+        raise InputError(f"The dataset {dataset.name!r} has no images to train on.")
+    example = dataset[0]
+    if recipe.distils and example.roi_features is None:
+        raise InputError(
+            f"The recipe {recipe.name!r} distils a teacher, but the images of "
+            f"{dataset.name!r} have no regions with its embeddings: make them first, or "
+            "train without them by the recipe vild-text."
+        )
+    if recipe.distils and example.roi_features is not None:
+        dim = example.roi_features.shape[-1]
+        if len(example.roi_features) and dim != classes.rows.shape[1]:
+            raise InputError(
+                f"The regions of {dataset.name!r} have embeddings of {dim} numbers, the "
+                f"classes of {classes.rows.shape[1]}: they are of different teachers."
+            )
+    if recipe.model.mask_convs is not None and example.packed_masks is None:
+        if len(example):
+            raise InputError(
+                f"The recipe {recipe.name!r} learns masks, but the objects of "
+                f"{dataset.name!r} have none: add --set model.mask_convs=none."
+            )
