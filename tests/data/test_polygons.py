@@ -39,6 +39,19 @@ def test_polygons_equal_pycocotools(polygons, size):
     )
 
 
+@given(st.lists(polygon, min_size=1, max_size=3), st.tuples(sides, sides), st.data())
+def test_a_window_is_a_part_of_the_whole(polygons, size, data):
+    window = []
+    for side in size:
+        start = data.draw(st.integers(0, side - 1))
+        window.append(slice(start, data.draw(st.integers(start + 1, side))))
+    polygons = [np.array(p) for p in polygons]
+    np.testing.assert_array_equal(
+        rasterise(polygons, size, tuple(window)),
+        rasterise(polygons, size)[tuple(window)],
+    )
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_wandering_outlines_of_photos_equal_pycocotools(seed):
     rng = np.random.default_rng(seed)

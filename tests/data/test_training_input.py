@@ -3,8 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vild.data.box_masks import crop_mask
+from vild.data.input_settings import InputSettings
 from vild.data.preprocessing import place, resize_crop_pad
-from vild.data.training_input import Draws, crop_mask, move_boxes, training_input
+from vild.data.stacking import stack
+from vild.data.training_input import Draws, move_boxes, training_input
 
 
 def test_geometry_is_the_released_one(reference):
@@ -40,21 +43,28 @@ def scene(height=60, width=90, count=4, seed=0):
     return image, boxes.astype("float32"), np.arange(1, count + 1), masks
 
 
-def shown(draws, size=(64, 64), **options):
+def padded(*scene, size=(64, 64), distill=True, **settings):
+    settings = InputSettings(size, distill=distill, **settings)
+    *arrays, draws = scene[:5]
+    found = training_input(*arrays, draws, settings, *scene[5:])
+    batch = stack([found], settings)
+    return {key: value[0] for key, value in batch.items()} | {"image_info": found.info}
+
+
+def shown(draws, size=(64, 64)):
     image, boxes, classes, masks = scene()
     features = np.arange(8, dtype="float32").reshape(4, 2)
-    return training_input(
+    return padded(
         image,
         boxes,
         classes,
         masks,
         draws,
-        size,
+        boxes,
+        features,
+        size=size,
         max_objects=6,
-        roi_boxes=boxes,
-        roi_features=features,
         max_rois=5,
-        **options,
     )
 
 
@@ -109,16 +119,15 @@ def test_what_is_cropped_away_is_left_out_of_objects_only():
     image, _, _, _ = scene()
     boxes = np.array([[0, 0, 10, 10], [70, 40, 88, 58]], "float32")
     masks = np.ones((2, 60, 90), bool)
-    found = training_input(
+    found = padded(
         image,
         boxes,
         np.array([3, 4]),
         masks,
         Draws(scale=2.0, offset=(0.99, 0.99)),
-        (64, 64),
+        boxes,
+        np.ones((2, 2), "float32"),
         max_objects=3,
-        roi_boxes=boxes,
-        roi_features=np.ones((2, 2), "float32"),
         max_rois=2,
     )
     assert found["classes"].tolist() == [4, -1, -1]
@@ -128,18 +137,16 @@ def test_what_is_cropped_away_is_left_out_of_objects_only():
 
 def test_too_many_objects_are_cut_from_the_end():
     image, boxes, classes, masks = scene(count=4)
-    found = training_input(
-        image, boxes, classes, masks, Draws(), (64, 64), max_objects=2
-    )
+    found = padded(image, boxes, classes, masks, Draws(), distill=False, max_objects=2)
     assert found["classes"].tolist() == [1, 2]
     assert "roi_boxes" not in found
 
 
 def test_an_image_without_objects():
     image = scene()[0]
-    found = training_input(
-        image, np.zeros((0, 4)), np.zeros(0), [], Draws(), (64, 64), max_objects=2
-    )
+    nothing = np.zeros((0, 4)), np.zeros(0), []
+    found = padded(image, *nothing, Draws(), distill=False, max_objects=2)
+    assert not found["masks"].any()
     assert (found["classes"] == -1).all()
 
 

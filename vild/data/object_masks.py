@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
-from vild.data.polygons import rasterise
+from vild.data.polygons import Window, rasterise
 from vild.data.rle import decode_rle, encode_rle
 from vild.errors import DataError, InputError
 
@@ -71,14 +71,16 @@ class ObjectMasks:
             masks[index] = self.draw(index)
         return masks
 
-    def draw(self, index: int) -> np.ndarray:
+    def draw(self, index: int, window: Window | None = None) -> np.ndarray:
         """Draws one mask.
 
         Args:
             index: which.
+            window: rows and columns, from start to stop, inside of the image: how
+                much of it; None for all.
 
         Returns:
-            (H, W) bool.
+            (H, W) bool, or as large as the window.
 
         Raises:
             DataError: if it is damaged or of another size than the image.
@@ -90,7 +92,7 @@ class ObjectMasks:
             elif isinstance(segment, Mapping):
                 mask = decode_rle(segment)
             else:
-                return rasterise(segment, self.size)
+                return rasterise(segment, self.size, window)
         except (DataError, InputError) as error:
             raise DataError(f"Mask {index} of {self.of}: {error}") from error
         if mask.shape != tuple(self.size):
@@ -98,7 +100,7 @@ class ObjectMasks:
                 f"Mask {index} of {self.of} is {mask.shape} pixels, but the image is "
                 f"{tuple(self.size)} (height, width): they do not belong together."
             )
-        return mask
+        return mask if window is None else mask[window]
 
     def png(self, index: int) -> bytes:
         """One mask as a file.

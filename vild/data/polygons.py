@@ -6,26 +6,33 @@ between the first and second, third and fourth, ... crossing of a column is insi
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from vild.errors import DataError
 
+Window: TypeAlias = tuple[slice, slice]
+"""A part of a picture: its rows and columns, both from a start to a stop."""
+
 _FINER = 5  # grid lines a pixel; the middle of a column is on the third of them
 _FAR = 1e6  # pixels
 
 
-def rasterise(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+def rasterise(
+    polygons: Sequence[np.ndarray], size: tuple[int, int], window: Window | None = None
+) -> np.ndarray:
     """Draws an object that is given by polygons.
 
     Args:
         polygons: each x1 y1 x2 y2 ... in pixels, as (2K,) or (K, 2); they may reach
             out of the image, touch themselves and overlap.
         size: (H, W) of the image in pixels.
+        window: how much of it is drawn, inside of the image; None for all.
 
     Returns:
-        (H, W) bool: the union of the polygons, equal to that of pycocotools. Those
-        with fewer than three corners are empty.
+        (H, W) bool, or as large as the window: the union of the polygons, equal to
+        that of pycocotools. Those with fewer than three corners are empty.
 
     Raises:
         DataError: if a polygon has an odd number of numbers, or one that is no
@@ -39,10 +46,11 @@ def rasterise(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarr
     Source: the COCO mask API, `rleFrPoly` and `rleMerge`; the arithmetic is its own,
     since a last-bit difference would move an outline.
     """
-    height, width = size
+    rows, columns = window or (slice(0, size[0]), slice(0, size[1]))
+    height, width = rows.stop - rows.start, columns.stop - columns.start
     mask = np.zeros(height * width, bool)
     for polygon in polygons:
-        edges = _run_edges(_corners(polygon), height, width)
+        edges = _run_edges(_corners(polygon), rows, columns)
         ends = np.append(edges, height * width)
         lengths = np.diff(ends, prepend=0)
         mask |= np.repeat(np.arange(len(ends)) % 2 == 1, lengths)
@@ -60,8 +68,12 @@ def _corners(polygon: np.ndarray) -> np.ndarray:
     return (_FINER * flat + 0.5).astype(np.int64).reshape(-1, 2)
 
 
-def _run_edges(corners: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Where the mask changes, column by column: ascending places in [0, H * W]."""
+def _run_edges(corners: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    """Where the mask changes, column by column: ascending places in [0, H * W].
+
+    H and W are those of the window. Above and below of it a change counts as one at
+    its border, where two of them are none.
+    """
     if len(corners) < 3:
         return np.zeros(0, np.int64)
     x, y = _outline(corners, np.roll(corners, -1, axis=0))
@@ -70,9 +82,11 @@ def _run_edges(corners: np.ndarray, height: int, width: int) -> np.ndarray:
     top = np.minimum(y[1:], y[:-1])
     column = left // _FINER
     crossing = (x[1:] != x[:-1]) & (left % _FINER == _FINER // 2)
-    crossing &= (column >= 0) & (column < width)
-    row = np.ceil(((top[crossing] + 0.5) / _FINER - 0.5).clip(0, height))
-    places = column[crossing] * height + row.astype(np.int64)
+    crossing &= (column >= columns.start) & (column < columns.stop)
+    row = np.ceil(((top[crossing] + 0.5) / _FINER - 0.5).clip(rows.start, rows.stop))
+    height = rows.stop - rows.start
+    places = (column[crossing] - columns.start) * height
+    places += row.astype(np.int64) - rows.start
     # Two changes at one place are none.
     places, counts = np.unique(places, return_counts=True)
     return places[counts % 2 == 1]

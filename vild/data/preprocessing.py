@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vild.data.images import check_image
+from vild.data.resizing import resize_window
 from vild.errors import InputError
 
 MEAN = (0.485, 0.456, 0.406)
@@ -132,7 +133,9 @@ def resize_legacy(image: np.ndarray, size: Size) -> np.ndarray:
         >>> resize_legacy(ramp, (1, 4))[0, :, 0].tolist()
         [0.0, 1.0, 2.0, 2.0]
     """
-    return _resize_window(image, size, (0, 0), size)
+    pixels = np.empty((*size, image.shape[2]), np.float32)
+    resize_window(image, size, (0, 0), pixels)
+    return pixels
 
 
 def resize_crop_pad(
@@ -169,23 +172,92 @@ def resize_crop_pad(
         >>> pixels.shape, info[3].tolist()
         ((64, 64, 3), [0.0, 10.0])
     """
-    window = min(size[0], scaled[0] - offset[0]), min(size[1], scaled[1] - offset[1])
     padded = padded_size(size, multiple)
     pixels = np.zeros((*padded, 3), np.float32)
+    height, width = window_size(scaled, size, offset)
+    resize_crop(image, scaled, offset, pixels[:height, :width], mean, std)
+    return pixels, image_info(image.shape[:2], scaled, size, offset, padded)
+
+
+def window_size(scaled: Size, size: Size, offset: Size = (0, 0)) -> Size:
+    """How much of the desired size a photo covers, from its top left corner on.
+
+    Args:
+        scaled: (height, width) of the whole photo after resizing.
+        size: Desired (height, width) in pixels.
+        offset: (y, x) of the crop in scaled pixels.
+
+    Returns:
+        (height, width) in pixels.
+
+    Example:
+        >>> window_size((60, 80), (64, 64), (0, 10))
+        (60, 64)
+    """
+    return min(size[0], scaled[0] - offset[0]), min(size[1], scaled[1] - offset[1])
+
+
+def resize_crop(
+    image: np.ndarray,
+    scaled: Size,
+    offset: Size,
+    out: np.ndarray,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
+    flip: bool = False,
+) -> None:
+    """Resize a photo to `scaled`, crop it from `offset` on and normalise it.
+
+    Only the pixels inside the crop are computed.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        scaled: (height, width) of the whole photo after resizing.
+        offset: (y, x) of the crop in scaled pixels.
+        out: (h, w, 3) float32, the crop, which is filled.
+        mean: Mean of the three channels, in [0, 1].
+        std: Standard deviation of the three channels, in [0, 1].
+        flip: Whether the photo is turned left for right first.
+
+    Example:
+        >>> import numpy as np
+        >>> out = np.empty((2, 3, 3), np.float32)
+        >>> resize_crop(np.zeros((4, 6, 3), np.uint8), (4, 6), (1, 2), out)
+        >>> out[0, 0].round(2).tolist()
+        [-2.119999885559082, -2.0399999618530273, -1.7999999523162842]
+    """
     # Normalising is linear: done after the resize it costs less and changes nothing
     # beyond rounding. Padding stays exactly 0, since it comes last as released.
     shift, spread = np.array(mean, np.float64), np.array(std, np.float64)
-    kept = pixels[: window[0], : window[1]]
-    np.multiply(
-        _resize_window(image, scaled, offset, window),
-        (1 / (255 * spread)).astype(np.float32),
-        out=kept,
+    gain = (1 / (255 * spread)).astype(np.float32)
+    resize_window(
+        image, scaled, offset, out, flip, gain, (shift / spread).astype(np.float32)
     )
-    kept -= (shift / spread).astype(np.float32)
-    original = np.array(image.shape[:2], np.float32)
-    scale = np.array(scaled, np.float32) / original
-    info = np.array([original, size, scale, offset, padded], np.float32)
-    return pixels, info
+
+
+def image_info(
+    original: Sequence[int], scaled: Size, size: Size, offset: Size, padded: Size
+) -> np.ndarray:
+    """The numbers that lead back from the model input to the photo.
+
+    Args:
+        original: (height, width) of the photo in pixels.
+        scaled: (height, width) of the whole photo after resizing.
+        size: Desired (height, width) in pixels.
+        offset: (y, x) of the crop in scaled pixels.
+        padded: (height, width) of the model input in pixels.
+
+    Returns:
+        (5, 2) float32, each row (y, x): original size, desired size, scale from the
+        original to the scaled photo, offset, padded size (released behaviour).
+
+    Example:
+        >>> image_info((30, 40), (60, 80), (64, 64), (0, 10), (64, 64))[2].tolist()
+        [2.0, 2.0]
+    """
+    before = np.array(original, np.float32)
+    scale = np.array(scaled, np.float32) / before
+    return np.array([before, size, scale, offset, padded], np.float32)
 
 
 def preprocess(
@@ -223,39 +295,6 @@ def preprocess(
     size = canonical_size(image_size)
     scaled, offset = place(check_image(image).shape[:2], size)
     return resize_crop_pad(image, scaled, size, offset, multiple, mean, std)
-
-
-def _resize_window(
-    image: np.ndarray, scaled: Size, offset: Size, window: Size
-) -> np.ndarray:
-    """Return a window of the resized image, touching only the pixels it needs."""
-    top, bottom, down = _neighbours(image.shape[0], scaled[0], offset[0], window[0])
-    left, right, across = _neighbours(image.shape[1], scaled[1], offset[1], window[1])
-    rows, where = np.unique(np.concatenate([top, bottom]), return_inverse=True)
-    source = image[rows]
-    lines = _lerp(source[:, left], source[:, right], across[:, None])
-    return _lerp(
-        lines[where[: len(top)]], lines[where[len(top) :]], down[:, None, None]
-    )
-
-
-def _neighbours(
-    size: int, scaled: int, offset: int, window: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return both source indices and the weight of the second, for each index."""
-    step = np.float32(size) / np.float32(scaled)
-    position = np.arange(offset, offset + window).astype(np.float32) * step
-    first = np.minimum(np.floor(position).astype(np.intp), size - 1)
-    return first, np.minimum(first + 1, size - 1), position - first.astype(np.float32)
-
-
-def _lerp(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    result = second.astype(np.float32)
-    start = first.astype(np.float32, copy=False)
-    result -= start
-    result *= weight
-    result += start
-    return result
 
 
 def _whole(value: object) -> int:

@@ -1,18 +1,17 @@
-"""From an example to arrays of fixed size that a model learns from.
+"""From an example to what a model learns from: flipped, scaled, cropped.
 
 Everything random is drawn before, as `Draws`: the same draws, the same arrays.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from vild.data.preprocessing import MEAN, STD, Size, place, resize_crop_pad
-
-MASK_SIZE = 112
-PADDING = -1.0
+from vild.data.box_masks import crop_masks
+from vild.data.input_settings import InputSettings
+from vild.data.object_masks import ObjectMasks
+from vild.data.preprocessing import image_info, place, resize_crop, window_size
 
 
 @dataclass(frozen=True)
@@ -50,85 +49,107 @@ class Draws:
             >>> Draws.random(np.random.default_rng(0)).flip
             True
         """
-        flip, scale, y, x = rng.random(4)
-        return cls(bool(flip > 0.5), float(low + (high - low) * scale), (y, x))
+        flip, scale, y, x = rng.random(4).tolist()
+        return cls(flip > 0.5, low + (high - low) * scale, (y, x))
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingInput:
+    """An example as a model learns from it, without any padding.
+
+    Attributes:
+        pixels: (h, w, 3) float32, normalised: what the photo covers of the model
+            input, from its top left corner on.
+        info: (5, 2) float32, see `vild.data.preprocessing.image_info`.
+        boxes: (N, 4) float32 y1 x1 y2 x2 in pixels of the model input.
+        classes: (N,) int32 from 1.
+        masks: (N, 112, 112) float16 from 0 to 1, inside the boxes; None for none.
+        roi_boxes: (R, 4) float32 like the boxes, for distillation; None for none.
+        roi_features: (R, D) float32 of the teacher.
+    """
+
+    pixels: np.ndarray
+    info: np.ndarray
+    boxes: np.ndarray
+    classes: np.ndarray
+    masks: np.ndarray | None = None
+    roi_boxes: np.ndarray | None = None
+    roi_features: np.ndarray | None = None
 
 
 def training_input(
     image: np.ndarray,
     boxes: np.ndarray,
     classes: np.ndarray,
-    masks: Sequence[np.ndarray] | np.ndarray,
+    masks: ObjectMasks | Sequence[np.ndarray] | np.ndarray | None,
     draws: Draws,
-    size: Size,
-    *,
-    max_objects: int = 300,
+    settings: InputSettings,
     roi_boxes: np.ndarray | None = None,
     roi_features: np.ndarray | None = None,
-    max_rois: int = 300,
-    multiple: int = 64,
-    mean: Sequence[float] = MEAN,
-    std: Sequence[float] = STD,
-) -> dict[str, np.ndarray]:
-    """Flips, scales, crops and pads an example.
+) -> TrainingInput:
+    """Flips, scales and crops an example.
+
+    Objects that are cropped away are left out; of the others, masks are drawn no
+    further than they are seen. Regions for distillation all stay: those cropped away
+    become flat boxes on the border.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the image.
         classes: (N,) int, from 1.
-        masks: N masks (H, W), bool or from 0 to 1.
+        masks: N masks, not drawn, or (H, W) each, bool or from 0 to 1; None for an
+            input without.
         draws: how it is shown.
-        size: desired (height, width) of the model input in pixels.
-        max_objects: G; what is more is left out.
+        settings: of the desired size and its normalisation, and how many objects and
+            regions are kept.
         roi_boxes: (R, 4) float32, x1 y1 x2 y2 in pixels of the image, for
             distillation.
         roi_features: (R, D) float32 of the teacher.
-        max_rois: how many distillation boxes; what is more is left out.
-        multiple: the input is padded at the bottom and right to this multiple.
-        mean: mean of the three channels, in [0, 1].
-        std: standard deviation of the three channels, in [0, 1].
 
     Returns:
-        `images` (Hp, Wp, 3) float32, `image_info` (5, 2) float32 (see `preprocess`),
-        `image_shape` (2,) float32, `boxes` (G, 4) float32 y1 x1 y2 x2 in pixels of
-        the model input, `classes` (G,) int32 and `masks` (G, 112, 112) float32 inside
-        the boxes; padded with -1. Objects that are cropped away are left out. With
-        distillation, `roi_boxes` (max_rois, 4) and `roi_features` (max_rois, D), none
-        left out: those cropped away become flat boxes on the border.
+        The arrays, see `TrainingInput`.
+
+    Raises:
+        DataError: if a mask cannot be drawn.
+
+    Example:
+        >>> image = np.zeros((40, 60, 3), np.uint8)
+        >>> box = np.array([[10, 10, 30, 20]], np.float32)
+        >>> small = InputSettings(image_size=64)
+        >>> shown = training_input(image, box, np.array([3]), None, Draws(), small)
+        >>> shown.pixels.shape, shown.boxes.astype(int).tolist()
+        ((43, 64, 3), [[10, 10, 21, 32]])
 
     Source: released behaviour.
     """
-    height, width = image.shape[:2]
-    if draws.flip:
-        image = image[:, ::-1]
-    scaled, offset = place((height, width), size, draws.scale, draws.offset)
-    pixels, info = resize_crop_pad(image, scaled, size, offset, multiple, mean, std)
-    moved = move_boxes(boxes, info, width if draws.flip else None)
-    kept = np.flatnonzero((moved[:, 2:] - moved[:, :2] > 0).all(axis=1))[:max_objects]
+    original = image.shape[:2]
+    scaled, offset = place(original, settings.size, draws.scale, draws.offset)
+    info = image_info(original, scaled, settings.size, offset, settings.padded)
+    window = window_size(scaled, settings.size, offset)
+    pixels = np.empty((*window, 3), np.float32)
+    resize_crop(image, scaled, offset, pixels, settings.mean, settings.std, draws.flip)
+    flip_width = original[1] if draws.flip else None
+    moved = move_boxes(boxes, info, flip_width)
+    kept = np.flatnonzero((moved[:, 2:] > moved[:, :2]).all(axis=1))
+    kept = kept[: settings.max_objects]
     moved = moved[kept]
-    number = len(kept)
-    result = {
-        "images": pixels,
-        "image_info": info,
-        "image_shape": info[1].copy(),
-        "boxes": _padded(moved, max_objects),
-        "classes": np.full(max_objects, PADDING, "int32"),
-        "masks": np.full((max_objects, MASK_SIZE, MASK_SIZE), PADDING, "float32"),
-    }
-    result["classes"][:number] = np.asarray(classes)[kept]
-    # The clipped box, back on the photo; its mask is read there in full resolution.
-    scale = np.concatenate([info[2], info[2]])
-    shift = np.concatenate([info[3], info[3]])
-    back = (moved + shift) / scale
-    for row, (index, box) in enumerate(zip(kept, back, strict=True)):
-        mask = np.asarray(masks[index])
-        result["masks"][row] = crop_mask(mask[:, ::-1] if draws.flip else mask, box)
-    if roi_boxes is not None and roi_features is not None:
-        moved = move_boxes(roi_boxes, info, width if draws.flip else None)
-        result["roi_boxes"] = _padded(moved[:max_rois], max_rois)
-        features = np.asarray(roi_features, "float32")
-        result["roi_features"] = _padded(features[:max_rois], max_rois)
-    return result
+    cropped = None
+    if masks is not None:
+        # The clipped box, back on the photo; its mask is read there in full
+        # resolution.
+        scale, shift = (np.concatenate([info[row], info[row]]) for row in (2, 3))
+        seen = (moved + shift) / scale
+        cropped = crop_masks(masks, kept, seen, original, draws.flip)
+    limit = settings.max_rois
+    return TrainingInput(
+        pixels,
+        info,
+        moved,
+        np.asarray(classes)[kept].astype(np.int32),
+        cropped,
+        None if roi_boxes is None else move_boxes(roi_boxes, info, flip_width)[:limit],
+        None if roi_features is None else np.asarray(roi_features, "f4")[:limit],
+    )
 
 
 def move_boxes(
@@ -144,6 +165,11 @@ def move_boxes(
     Returns:
         (N, 4) float32, y1 x1 y2 x2 in pixels of the model input, clipped to the
         desired size less 1 (released behaviour).
+
+    Example:
+        >>> info = np.array([[40, 60], [64, 64], [2, 2], [0, 10], [64, 64]], "f4")
+        >>> move_boxes(np.array([[10, 10, 30, 20]], "f4"), info).tolist()
+        [[20.0, 10.0, 40.0, 50.0]]
     """
     boxes = np.asarray(boxes, "float32").reshape(-1, 4)
     if flip_width is not None:
@@ -153,45 +179,3 @@ def move_boxes(
     scale, shift = (np.concatenate([info[row], info[row]]) for row in (2, 3))
     limit = np.concatenate([info[1], info[1]]) - 1
     return np.clip(boxes * scale - shift, 0, limit).astype("float32")
-
-
-def crop_mask(mask: np.ndarray, box: np.ndarray, size: int = MASK_SIZE) -> np.ndarray:
-    """A mask inside a box, in a fixed size.
-
-    Args:
-        mask: (H, W), bool or from 0 to 1.
-        box: (4,) y1 x1 y2 x2 in pixels of the mask.
-        size: height and width of the result.
-
-    Returns:
-        (size, size) float32, bilinear, not thresholded. The samples go from one edge
-        of the box to the other, on a grid that is shrunk by a pixel in H (released
-        behaviour); outside the mask they are 0.
-    """
-    axes: list[Any] = []
-    for extent, start, stop in zip(mask.shape, box[:2], box[2:], strict=True):
-        first, last = start / extent * (extent - 1), stop / extent * (extent - 1)
-        position = first + np.arange(size, dtype="float32") * (last - first) / (
-            size - 1
-        )
-        inside = (position >= 0) & (position <= extent - 1)
-        low = np.clip(np.floor(position), 0, extent - 1).astype(np.intp)
-        high = np.minimum(low + 1, extent - 1)
-        axes.append((low, high, (position - low).astype("float32"), inside))
-    (top, bottom, down, rows), (left, right, across, columns) = axes
-    lines = [
-        _mix(mask[row][:, left], mask[row][:, right], across) for row in (top, bottom)
-    ]
-    crop = lines[0] + (lines[1] - lines[0]) * down[:, None]
-    return np.where(rows[:, None] & columns, crop, 0).astype("float32")
-
-
-def _mix(one: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
-    first = one.astype("float32")
-    return first + (other.astype("float32") - first) * share
-
-
-def _padded(rows: np.ndarray, count: int) -> np.ndarray:
-    result = np.full((count, *rows.shape[1:]), PADDING, "float32")
-    result[: len(rows)] = rows
-    return result
