@@ -78,6 +78,8 @@ def _top_k(values: Any, k: int) -> tuple[Any, Any]:
     maxima = values[:whole].reshape(-1, group).amax(1)
     floor = torch.topk(maxima, k, sorted=False).values.min()
     reached = (values >= floor).nonzero()[:, 0]
+    if reached.shape[0] < k:  # numbers that are none reach nothing
+        reached = torch.arange(values.shape[0], device=values.device)
     best, order = values[reached].sort(descending=True, stable=True)
     return best[:k], reached[order[:k]].to(torch.int32)
 

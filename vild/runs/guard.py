@@ -6,6 +6,7 @@ import math
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,9 @@ class NotANumber(keras.callbacks.Callback):
         path = self.folder / f"not-a-number-{step:06}.npz"
         with contextlib.suppress(OSError), replacing(path) as temporary:
             with temporary.open("wb") as file:
-                about = np.array(json.dumps(images, default=str))
+                about = np.array(json.dumps([asdict(image) for image in images]))
                 np.savez(file, about=about, **self.batches.at(step))
-        ids = ", ".join(str(image["image_id"]) for image in images[:8])
+        ids = ", ".join(str(image.image_id) for image in images[:8])
         raise TrainingError(
             f"At step {step} the loss is no number any more ({', '.join(bad)}); the "
             f"batch, with the images {ids}{' ...' if len(images) > 8 else ''}, is kept "

@@ -41,6 +41,7 @@ def train(
     devices: int | None = None,
     threads: int = 2,
     workers: int = 0,
+    compiled: bool | None = None,
     callbacks: Sequence[Any] = (),
     quiet: bool = False,
 ) -> Detector:
@@ -61,6 +62,8 @@ def train(
         devices: how many share each batch; None for all.
         threads: that make batches in this process.
         workers: processes that make batches; 0 for none beside this one.
+        compiled: whether XLA compiles the step, which takes a while and is soon
+            gained; None: as suits the backend.
         callbacks: more of Keras's callbacks, called in every round.
         quiet: whether no progress is shown.
 
@@ -93,6 +96,7 @@ def train(
         run = _Run(chosen, data, classes, folder, replicas, teacher)
         run.threads, run.workers, run.quiet = threads, workers, quiet
         run.look, run.callbacks = look, list(callbacks)
+        run.compiled = replicas.compiled if compiled is None else compiled
         return run.finish()
 
 
@@ -102,6 +106,7 @@ class _Run:
     threads = 2
     workers = 0
     quiet = False
+    compiled = True
     look: Look | None = None
     callbacks: list[Any]
 
@@ -166,6 +171,7 @@ class _Run:
                 initial_epoch=start // recipe.save_every,
                 epochs=start // recipe.save_every + 1,
                 verbose=self._verbosity(),
+                shuffle=False,  # batches come in an order of their own
                 callbacks=[
                     NotANumber(self.batches, start, self.folder.path),
                     stop,
@@ -230,7 +236,7 @@ class _Run:
             recipe.optimizer.momentum,
             gradient_accumulation_steps=accumulate if accumulate > 1 else None,
         )
-        trainer.compile(optimizer=optimizer, jit_compile=self.replicas.compiled)
+        trainer.compile(optimizer=optimizer, jit_compile=self.compiled)
         trainer.optimizer.build(trainer.trainable_variables)
         return trainer
 

@@ -1,0 +1,182 @@
+import csv
+import json
+import os
+import resource
+import signal
+
+import numpy as np
+import pytest
+from small import small_recipe, small_train, weights
+
+import vild
+from vild.backends import keras
+from vild.errors import TrainingError, VildError
+from vild.runs.checkpoint import read_state
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compile_once(tmp_path_factory):
+    """On JAX the same step is compiled once for all these trainings."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("x")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A training without interruption: its folder and what came out."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    looks = []
+
+    def look(detector):
+        looks.append(detector)
+        return {"AP50_base": 0.1 * len(looks)}
+
+    return out, small_train(out, look=look)
+
+
+def test_a_training_ends_in_a_detector_that_opens(whole):
+    out, trained = whole
+    opened = vild.load_pretrained(out / "detector")
+    for one, other in zip(weights(trained), weights(opened), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert opened.own_vocabulary.base.sum() == 80
+    assert len(opened.own_vocabulary) == 100
+    assert opened.settings.image_size == 64
+    assert opened.provenance["recipe"]["batch_size"] == 2
+    assert opened.provenance["dataset"]["images"] == 8
+    # Words that it was never trained on are encoded by its teacher.
+    assert opened.detect(np.zeros((50, 60, 3), np.uint8), ["golden ring"]) is not None
+
+
+def test_what_was_measured_is_in_a_table(whole):
+    out, _ = whole
+    with (out / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["2", "4"]
+    for name in ("loss", "rpn_score_loss", "mask_loss", "class_loss", "l2_loss"):
+        assert float(rows[0][name]) > 0
+    assert float(rows[1]["AP50_base"]) == pytest.approx(0.2)
+    assert float(rows[0]["learning_rate"]) > 0
+    assert read_state(out / "checkpoints" / "best")["step"] == 4
+    assert json.loads((out / "run.json").read_text())["teacher"]["name"] == "shapes"
+
+
+def test_a_training_that_is_stopped_goes_on_exactly(whole, tmp_path):
+    """Termination in the middle of a round, and the same call again."""
+    _, expected = whole
+    out = tmp_path / "stopped"
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt, match="step 2"):
+        small_train(out, "save_every=4", callbacks=[Stop()])
+    assert read_state(out / "checkpoints" / "last")["step"] == 2
+    found = small_train(out)
+    # The same batches, seeds and state; on CPU the same order of operations too.
+    for one, other in zip(weights(expected), weights(found), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_finished_training_is_not_made_again(whole):
+    out, trained = whole
+    before = (out / "checkpoints" / "last" / "state.json").stat().st_mtime_ns
+    again = small_train(out)
+    assert (out / "checkpoints" / "last" / "state.json").stat().st_mtime_ns == before
+    np.testing.assert_array_equal(weights(again)[0], weights(trained)[0])
+
+
+def test_another_training_does_not_go_into_the_same_folder(whole, tmp_path):
+    out, _ = whole
+    with pytest.raises(TrainingError, match=r"recipe.optimizer.rate = 0.04, now .* 0.1"):
+        small_train(out, "optimizer.rate=0.1")
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(VildError, match="no folder of a training"):
+        small_train(tmp_path)
+    assert (tmp_path / "letter.txt").read_text() == "mine"
+
+
+def test_a_loss_that_is_no_number_stops_with_its_batch(tmp_path):
+    with pytest.raises(TrainingError, match="no number any more") as error:
+        small_train(tmp_path / "run", "optimizer.rate=1e30", "optimizer.warmup=0")
+    found = list((tmp_path / "run").glob("not-a-number-*.npz"))
+    assert len(found) == 1
+    assert str(found[0]) in str(error.value)
+    with np.load(found[0]) as kept:
+        assert kept["images"].shape == (2, 64, 64, 3)
+        ids = [image["image_id"] for image in json.loads(str(kept["about"]))]
+    assert ", ".join(map(str, ids)) in str(error.value)
+
+
+def test_a_full_disk_costs_no_checkpoint(tmp_path):
+    out = tmp_path / "run"
+    small_train(out, "steps=2")
+    kept = (out / "checkpoints" / "last" / "variables.npz").read_bytes()
+
+    class Full(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            # No file may grow beyond this, as if the disk were full.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with (
+            pytest.warns(UserWarning, match="the training goes on"),
+            pytest.raises(TrainingError, match="make room"),
+        ):
+            small_train(out, "steps=6", callbacks=[Full()])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (out / "checkpoints" / "last" / "variables.npz").read_bytes() == kept
+    assert read_state(out / "checkpoints" / "last")["step"] == 2
+    assert not [p for p in (out / "checkpoints").iterdir() if p.name.startswith(".")]
+
+
+def test_a_damaged_checkpoint_is_told(whole, tmp_path):
+    out = tmp_path / "run"
+    small_train(out, "steps=2")
+    path = out / "checkpoints" / "last" / "variables.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(VildError, match="damaged"):
+        small_train(out)
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "words"),
+    [
+        ((), {"teacher": None}, "name one, e.g. open_clip"),
+        (("losses.distill_weight=1",), {}, "no regions with its embeddings"),
+        (("batch_size=0",), {}, "batch_size must be 1 or more"),
+        ((), {"devices": 7}, "devices|processes|torchrun"),
+        (("model.backbone=vild.nowhere:net",), {}, "cannot be made"),
+        (("model.initial_weights=no/such.npz",), {}, "cannot be read"),
+    ],
+)
+def test_what_does_not_fit_together_is_told_before_a_step(
+    tmp_path, changes, options, words
+):
+    with pytest.raises(VildError, match=words):
+        small_train(tmp_path / "run", *changes, **options)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_parts_that_are_frozen_stay_as_they_were(tmp_path):
+    from vild.runs.network import make_network
+
+    change = "model.frozen=backbone,fpn"
+    start = make_network(small_recipe(change), 64)
+    before = {v.path: keras.ops.convert_to_numpy(v.value) for v in start.variables}
+    trained = small_train(tmp_path / "run", change, "steps=2")
+    moved = {
+        v.path.split("/")[0]
+        for v in trained.model.variables
+        if not np.array_equal(before[v.path], keras.ops.convert_to_numpy(v.value))
+    }
+    assert moved == {"rpn", "region", "mask"}
