@@ -199,10 +199,11 @@ def test_settings_have_one_name_everywhere():
     assert set(ModelOverrides.__annotations__) == set(names)
 
 
-def test_the_backends_hold_the_same_names():
+@pytest.mark.parametrize("prefix", ["", "devices_"])
+def test_the_backends_hold_the_same_names(prefix):
     found = {}
     for name in ("jax", "tensorflow", "torch"):
-        tree = ast.parse((PACKAGE / "backends" / f"{name}.py").read_text())
+        tree = ast.parse((PACKAGE / "backends" / f"{prefix}{name}.py").read_text())
         found[name] = {
             node.name: ast.unparse(node.args)
             for node in tree.body

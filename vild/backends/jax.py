@@ -1,8 +1,6 @@
 """Kernels on JAX: everything here traces under `jax.jit`, on CPU, GPU and TPU."""
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,7 +8,24 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
-from vild.replicas import Replicas, check_devices
+from vild.backends.devices_jax import (
+    data_parallel,
+    devices,
+    mean_over_replicas,
+    share_of_sum,
+)
+
+__all__ = [
+    "compile",
+    "data_parallel",
+    "devices",
+    "greedy_nms",
+    "mean_over_replicas",
+    "share_of_sum",
+    "similarities",
+    "top_k",
+    "weighted_gather",
+]
 
 
 def weighted_gather(table: Any, indices: Any, weights: Any) -> Any:
@@ -134,73 +149,3 @@ def compile(function: Callable[..., Any], variables: Sequence[Any]) -> Callable:
         return pure([variable.value for variable in variables], *arguments)
 
     return run
-
-
-def mean_over_replicas(value: Any) -> Any:
-    """The mean of a value over the devices that share a batch.
-
-    Args:
-        value: any array; differentiable.
-
-    Returns:
-        The same: a program sees the batch of all devices at once.
-    """
-    return value
-
-
-def share_of_sum(loss: Any) -> Any:
-    """A device's part of a loss, if gradients are summed over devices.
-
-    Args:
-        loss: the mean over devices is meant.
-
-    Returns:
-        The same: a program sees the batch of all devices at once.
-    """
-    return loss
-
-
-def data_parallel(layer: Any) -> Callable[..., Any]:
-    """A layer as it is called where processes share the work.
-
-    Args:
-        layer: built.
-
-    Returns:
-        The same: a program sees the batch of all devices at once.
-    """
-    return layer
-
-
-@contextlib.contextmanager
-def devices(number: int | None = None) -> Iterator[Replicas]:
-    """The devices that a training inside the block runs on.
-
-    Several hosts are found by the variables of `keras.distribution.initialize`.
-
-    Args:
-        number: how many; None for all there are.
-
-    Yields:
-        What is known of them.
-
-    Raises:
-        InputError: if there are not so many.
-    """
-    if "KERAS_DISTRIBUTION_JOB_ADDRESSES" in os.environ:
-        keras.distribution.initialize()
-    found = jax.devices()
-    chosen = check_devices(number, found)
-    replicas = Replicas(len(chosen), jax.process_index(), jax.process_count())
-    if len(chosen) == 1:
-        yield replicas
-        return
-    before = keras.distribution.distribution()
-    names = [f"{device.platform}:{device.id}" for device in chosen]
-    keras.distribution.set_distribution(
-        keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
-    )
-    try:
-        yield replicas
-    finally:
-        keras.distribution.set_distribution(before)

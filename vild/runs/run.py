@@ -126,7 +126,15 @@ class _Run:
     def finish(self) -> Detector:
         """Goes on until all steps are made."""
         recipe = self.recipe
-        self.trainer = self._make_trainer()
+        self.trainer, self.batches = prepare(
+            recipe,
+            self.dataset,
+            self.classes,
+            self.replicas,
+            compiled=self.compiled,
+            threads=self.threads,
+            workers=self.workers,
+        )
         self.variables = [
             *self.trainer.learner.variables,
             *self.trainer.optimizer.variables,
@@ -135,16 +143,6 @@ class _Run:
             self.progress = load_checkpoint(self.folder.last, self.variables)
         if self.progress.step >= recipe.steps and self.folder.detector.is_dir():
             return load_detector(self.folder.detector)
-        self.batches = Batches(
-            self.dataset,
-            self.classes.labels,
-            self._input_settings(),
-            recipe.batch_size,
-            recipe.seed,
-            shard=(self.replicas.index, self.replicas.processes),
-            threads=self.threads,
-            workers=self.workers,
-        )
         self.board = Board(self.folder.tensorboard) if self.replicas.first else None
         stop = StopAtSignal()
         while self.progress.step < recipe.steps:
@@ -182,7 +180,7 @@ class _Run:
         seconds = time.monotonic() - began
         row: dict[str, Any] = {"step": progress.step}
         row.update({name: float(values[-1]) for name, values in history.items()})
-        row["learning_rate"] = float(self._schedule()(progress.step - 1))
+        row["learning_rate"] = float(schedule(recipe)(progress.step - 1))
         row["images_per_second"] = stop.seen * recipe.batch_size / seconds
         if self.look is not None and self.replicas.first and not stop.asked:
             row.update(self.look(self._detector()))
@@ -218,52 +216,6 @@ class _Run:
         if self.board is not None:
             self.board.write(row)
 
-    def _make_trainer(self) -> Trainer:
-        recipe, classes = self.recipe, self.classes
-        model = make_network(recipe, classes.rows.shape[1])
-        learner = Learner(
-            model,
-            classes.rows,
-            classes.base,
-            recipe.losses,
-            learn_rows=classes.vocabulary is None,
-            batch_size=self.replicas.program_batch(recipe.batch_size),
-        )
-        trainer = Trainer(learner)
-        accumulate = recipe.optimizer.accumulate
-        optimizer = Momentum(
-            self._schedule(),
-            recipe.optimizer.momentum,
-            gradient_accumulation_steps=accumulate if accumulate > 1 else None,
-        )
-        trainer.compile(optimizer=optimizer, jit_compile=self.compiled)
-        trainer.optimizer.build(trainer.trainable_variables)
-        return trainer
-
-    def _schedule(self) -> WarmupSteps:
-        wanted, scale = self.recipe.optimizer, self.recipe.rate_scale
-        return WarmupSteps(
-            wanted.rate * scale,
-            wanted.warmup,
-            wanted.start * scale,
-            wanted.boundaries,
-            [rate * scale for rate in wanted.rates],
-        )
-
-    def _input_settings(self) -> InputSettings:
-        inputs, recipe = self.recipe.inputs, self.recipe
-        return InputSettings(
-            image_size=inputs.image_size,
-            flip=inputs.flip,
-            scale=inputs.scale,
-            max_objects=inputs.max_objects,
-            masks=recipe.model.mask_convs is not None,
-            max_rois=inputs.max_rois,
-            distill=recipe.distils,
-            copy_paste=inputs.copy_paste,
-            multiple=2**recipe.model.last_level,
-        )
-
     def _detector(self) -> Detector:
         """The model as it is now, with the words it learns."""
         learner, recipe = self.trainer.learner, self.recipe
@@ -294,6 +246,101 @@ class _Run:
         if self.quiet or not self.replicas.first:
             return 0
         return 1 if sys.stdout.isatty() else 2
+
+
+def prepare(
+    recipe: Recipe,
+    dataset: Dataset,
+    classes: TrainingClasses,
+    replicas: Replicas,
+    *,
+    compiled: bool | None = None,
+    threads: int | None = None,
+    workers: int = 0,
+) -> tuple[Trainer, Batches]:
+    """What `fit` takes: a compiled trainer and its batches.
+
+    For those who write their own loop; `train` does everything else. To be called
+    inside `kernels.devices`.
+
+    Args:
+        recipe: any.
+        dataset: to learn from.
+        classes: of `training_classes`.
+        replicas: what `kernels.devices` gave.
+        compiled: see `train`.
+        threads: see `train`.
+        workers: see `train`.
+
+    Returns:
+        The trainer, with its optimiser built, and the batches.
+
+    Raises:
+        InputError: for settings that do not fit together.
+    """
+    model = make_network(recipe, classes.rows.shape[1])
+    learner = Learner(
+        model,
+        classes.rows,
+        classes.base,
+        recipe.losses,
+        learn_rows=classes.vocabulary is None,
+        batch_size=replicas.program_batch(recipe.batch_size),
+    )
+    trainer = Trainer(learner)
+    accumulate = recipe.optimizer.accumulate
+    optimizer = Momentum(
+        schedule(recipe),
+        recipe.optimizer.momentum,
+        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
+    )
+    trainer.compile(
+        optimizer=optimizer,
+        jit_compile=replicas.compiled if compiled is None else compiled,
+    )
+    trainer.optimizer.build(trainer.trainable_variables)
+    inputs = recipe.inputs
+    settings = InputSettings(
+        image_size=inputs.image_size,
+        flip=inputs.flip,
+        scale=inputs.scale,
+        max_objects=inputs.max_objects,
+        masks=recipe.model.mask_convs is not None,
+        max_rois=inputs.max_rois,
+        distill=recipe.distils,
+        copy_paste=inputs.copy_paste,
+        multiple=2**recipe.model.last_level,
+    )
+    batches = Batches(
+        dataset,
+        classes.labels,
+        settings,
+        recipe.batch_size,
+        recipe.seed,
+        shard=(replicas.index, replicas.processes),
+        threads=threads,
+        workers=workers,
+    )
+    return trainer, batches
+
+
+def schedule(recipe: Recipe) -> WarmupSteps:
+    """The learning rate of a recipe, for its batch size.
+
+    Args:
+        recipe: any.
+
+    Returns:
+        From a step to the rate.
+    """
+    wanted, scale = recipe.optimizer, recipe.rate_scale
+    return WarmupSteps(
+        wanted.rate * scale,
+        wanted.warmup,
+        wanted.start * scale,
+        wanted.boundaries,
+        [rate * scale for rate in wanted.rates],
+    )
 
 
 def _check_examples(
