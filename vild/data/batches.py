@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from vild.data.copy_paste import Layer, copy_paste
 from vild.data.dataset import Dataset
 from vild.data.grain_extra import import_grain, parse_flags
 from vild.data.input_settings import InputSettings
@@ -166,17 +167,27 @@ class Batches:
         return self._input(shown), shown.seed
 
     def _input(self, shown: Shown) -> TrainingInput:
+        layer = self._layer(shown, self.settings.masks)
+        if shown.pasted is None:
+            return layer.shown
+        # Masks of what is pasted are made where it is pasted.
+        source = self._layer(shown.pasted, masks=False)
+        rng = np.random.default_rng(shown.pasted.seed)
+        return copy_paste(layer, source, self.settings, rng)
+
+    def _layer(self, shown: Shown, masks: bool) -> Layer:
         example = self._examples[shown.index]
-        return training_input(
+        found = training_input(
             example.image,
             example.boxes,
             example.classes,
-            example.masks,
+            example.masks if masks else None,
             shown.draws,
             self.settings,
             example.roi_boxes,
             example.roi_features,
         )
+        return Layer(example, shown.draws, found)
 
     def _stack(self, rows: Sequence["_Row"]) -> dict[str, np.ndarray]:
         batch = stack([row for row, _ in rows], self.settings)

@@ -33,7 +33,7 @@ def stack(
         DataError: if the teacher's embeddings have several dimensions.
 
     Example:
-        >>> nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.int32)
+        >>> nothing = np.zeros((0, 4), np.float32), np.zeros(0), np.zeros(0)
         >>> info = np.array([[20, 30]] * 5, np.float32)
         >>> one = TrainingInput(np.ones((20, 30, 3), np.float32), info, *nothing)
         >>> batch = stack([one], InputSettings((20, 30), masks=False))

@@ -63,6 +63,7 @@ class TrainingInput:
         info: (5, 2) float32, see `vild.data.preprocessing.image_info`.
         boxes: (N, 4) float32 y1 x1 y2 x2 in pixels of the model input.
         classes: (N,) int32 from 1.
+        rows: (N,) int, which objects of the example these are; -1 for pasted ones.
         masks: (N, 112, 112) float16 from 0 to 1, inside the boxes; None for none.
         roi_boxes: (R, 4) float32 like the boxes, for distillation; None for none.
         roi_features: (R, D) float32 of the teacher.
@@ -72,6 +73,7 @@ class TrainingInput:
     info: np.ndarray
     boxes: np.ndarray
     classes: np.ndarray
+    rows: np.ndarray
     masks: np.ndarray | None = None
     roi_boxes: np.ndarray | None = None
     roi_features: np.ndarray | None = None
@@ -146,6 +148,7 @@ def training_input(
         info,
         moved,
         np.asarray(classes)[kept].astype(np.int32),
+        kept,
         cropped,
         None if roi_boxes is None else move_boxes(roi_boxes, info, flip_width)[:limit],
         None if roi_features is None else np.asarray(roi_features, "f4")[:limit],
