@@ -98,7 +98,7 @@ def training_input(
     Args:
         image: (H, W, 3) uint8 RGB.
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the image.
-        classes: (N,) int, from 1.
+        classes: (N,) int, from 1; objects of class 0 are left out.
         masks: N masks, not drawn, or (H, W) each, bool or from 0 to 1; None for an
             input without.
         draws: how it is shown.
@@ -132,22 +132,23 @@ def training_input(
     resize_crop(image, scaled, offset, pixels, settings.mean, settings.std, draws.flip)
     flip_width = original[1] if draws.flip else None
     moved = move_boxes(boxes, info, flip_width)
-    kept = np.flatnonzero((moved[:, 2:] > moved[:, :2]).all(axis=1))
-    kept = kept[: settings.max_objects]
+    classes = np.asarray(classes).astype(np.int32)
+    seen = (moved[:, 2:] > moved[:, :2]).all(axis=1)
+    kept = np.flatnonzero(seen & (classes > 0))[: settings.max_objects]
     moved = moved[kept]
     cropped = None
     if masks is not None:
         # The clipped box, back on the photo; its mask is read there in full
         # resolution.
         scale, shift = (np.concatenate([info[row], info[row]]) for row in (2, 3))
-        seen = (moved + shift) / scale
-        cropped = crop_masks(masks, kept, seen, original, draws.flip)
+        back = (moved + shift) / scale
+        cropped = crop_masks(masks, kept, back, original, draws.flip)
     limit = settings.max_rois
     return TrainingInput(
         pixels,
         info,
         moved,
-        np.asarray(classes)[kept].astype(np.int32),
+        classes[kept],
         kept,
         cropped,
         None if roi_boxes is None else move_boxes(roi_boxes, info, flip_width)[:limit],
