@@ -27,6 +27,7 @@ MODULES = [
     "data.masks",
     "data.preprocessing",
     "data.resizing",
+    "data.reused",
     "data.rle",
     "data.shown",
     "data.squares",

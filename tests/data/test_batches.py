@@ -6,6 +6,7 @@ from vild.data.batches import Batches
 from vild.data.drawn_dataset import DrawnObjects
 from vild.data.input_settings import InputSettings
 from vild.data.pictures import Picture
+from vild.data.released_records import Records, write_records
 from vild.errors import BackendError, InputError
 
 SMALL = InputSettings(64, max_objects=8)
@@ -232,3 +233,32 @@ def test_nothing_is_changed_in_the_dataset():
     batches(InputSettings(64), 2, Few(example), {2: 1, 7: 2}).at(0)
     np.testing.assert_array_equal(example.boxes, boxes)
     assert (canvas == 7).all()
+
+
+def test_arrays_are_used_again_but_never_while_somebody_holds_them():
+    source = batches(InputSettings(64, max_objects=8, scale=(0.1, 2)), threads=2)
+    iterator = iter(source.from_step())
+    places, parts = set(), []
+    for step in range(12):
+        batch = next(iterator)
+        places.add(batch["images"].ctypes.data)
+        # Whatever was there before is gone from the padding.
+        expected = batches(InputSettings(64, max_objects=8)).at(step)
+        assert_same(batch, expected)
+        if step == 5:
+            parts = [(batch["images"][1], expected["images"][1])]
+            parts += [(batch["masks"][2:, :3], expected["masks"][2:, :3])]
+    assert len(places) < 8
+    for part, expected in parts:
+        np.testing.assert_array_equal(part, expected)
+
+
+def test_records_give_the_batches_of_what_they_were_written_from(tmp_path):
+    write_records(SCENES, tmp_path, "train", shards=2)
+    records = Records(tmp_path)
+    one, other = batches().at(1), batches(dataset=records).at(1)
+    for key in ("images", "classes", "seeds"):
+        np.testing.assert_array_equal(one[key], other[key])
+    # Boxes are shares of the image there, in single precision.
+    np.testing.assert_allclose(one["boxes"], other["boxes"], atol=1e-4)
+    assert np.abs(one["masks"] - other["masks"]).mean() < 1e-4
