@@ -25,6 +25,7 @@ MODULES = [
     "data.labelled",
     "data.lvis",
     "data.masks",
+    "data.packing",
     "data.preprocessing",
     "data.resizing",
     "data.reused",

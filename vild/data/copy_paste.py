@@ -12,7 +12,7 @@ Source: Ghiasi et al., "Simple copy-paste is a strong data augmentation method f
 instance segmentation", 2021; the limits of what is dropped are this library's own.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -107,13 +107,12 @@ def copy_paste(
     shown = _joined(left, pasted)
     if shown.roi_boxes is not None and shown.roi_features is not None:
         hidden = covered_share(cover, shown.roi_boxes) > COVERED
-        shown = replace(
-            shown,
+        shown = shown._replace(
             roi_boxes=np.where(hidden[:, None], np.float32(-1), shown.roi_boxes),
             roi_features=np.where(hidden[:, None], np.float32(0), shown.roi_features),
         )
-    return replace(
-        shown, pixels=_composed(target.shown.pixels, source.shown.pixels, cover)
+    return shown._replace(
+        pixels=_composed(target.shown.pixels, source.shown.pixels, cover)
     )
 
 
@@ -192,8 +191,7 @@ def _what_is_left(target: Layer, cover: np.ndarray, size: Size) -> TrainingInput
             boxes[index] = one.boxes[0]
             if masks is not None:
                 masks[index] = one.crops[0]
-    return replace(
-        shown,
+    return shown._replace(
         boxes=boxes[kept],
         classes=shown.classes[kept],
         rows=shown.rows[kept],
@@ -210,8 +208,7 @@ def _joined(shown: TrainingInput, pasted: _Objects) -> TrainingInput:
     if masks is not None:
         crops = np.array(pasted.crops).reshape(-1, MASK_SIZE, MASK_SIZE)
         masks = np.concatenate([masks, crops])
-    return replace(
-        shown,
+    return shown._replace(
         boxes=np.concatenate([shown.boxes, pasted.boxes]),
         classes=np.concatenate([shown.classes, np.array(pasted.classes, np.int32)]),
         rows=np.concatenate([shown.rows, np.full(len(pasted), -1)]),

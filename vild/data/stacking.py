@@ -31,7 +31,8 @@ def stack(
         images and `classes` (B, G) int32 from 1, padded with -1; unless the settings
         leave them out, `masks` (B, G, 112, 112) float16 from 0 to 1 inside the
         boxes, padded with 0; with distillation `roi_boxes` (B, R, 4) float32,
-        padded with -1, and `roi_features` (B, R, D) float32, padded with 0.
+        padded with -1, and `roi_features` (B, R, D) float32, padded with 0; and
+        `seeds` (B,) int32 from 0 on.
 
     Raises:
         DataError: if the teacher's embeddings have several dimensions.
@@ -81,7 +82,7 @@ def stack(
             features = _features(one)
             batch["roi_boxes"][row, : len(features)] = one.roi_boxes
             batch["roi_features"][row, : len(features)] = features
-    return batch
+    return batch | {"seeds": np.array([one.seed for one in inputs], np.int32)}
 
 
 def _features(one: TrainingInput) -> np.ndarray:

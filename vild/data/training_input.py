@@ -5,6 +5,7 @@ Everything random is drawn before, as `Draws`: the same draws, the same arrays.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,8 +54,7 @@ class Draws:
         return cls(flip > 0.5, low + (high - low) * scale, (y, x))
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingInput:
+class TrainingInput(NamedTuple):
     """An example as a model learns from it, without any padding.
 
     Attributes:
@@ -67,6 +67,7 @@ class TrainingInput:
         masks: (N, 112, 112) float16 from 0 to 1, inside the boxes; None for none.
         roi_boxes: (R, 4) float32 like the boxes, for distillation; None for none.
         roi_features: (R, D) float32 of the teacher.
+        seed: () int32, for whatever is random in learning from it.
     """
 
     pixels: np.ndarray
@@ -77,6 +78,7 @@ class TrainingInput:
     masks: np.ndarray | None = None
     roi_boxes: np.ndarray | None = None
     roi_features: np.ndarray | None = None
+    seed: np.ndarray = np.zeros((), np.int32)
 
 
 def training_input(
