@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,9 @@ from hypothesis import strategies as st
 
 from vild.data.box_masks import crop_mask
 from vild.data.input_settings import InputSettings
+from vild.data.labelled import LabelledExamples
 from vild.data.preprocessing import place, resize_crop_pad
+from vild.data.released_records import Records
 from vild.data.stacking import stack
 from vild.data.training_input import Draws, move_boxes, training_input
 
@@ -162,3 +166,43 @@ def test_draws_are_reproducible(seed):
     draws = Draws.random(np.random.default_rng(seed))
     assert draws == Draws.random(np.random.default_rng(seed))
     assert 0.1 <= draws.scale <= 2.0
+
+
+@pytest.mark.parametrize("case", ["plain", "flip_large", "small"])
+def test_the_released_parser(reference, case):
+    golden = np.load(reference / "train_parser.npz")
+    draws = json.loads(str(golden["settings_json"]))["draws"][case]
+    records = Records(reference / "train_parser_example.tfrecord")
+    labels = {category.id: category.id for category in records.categories}
+    example = LabelledExamples(records, labels, masks=True, regions=True)[0]
+    found = padded(
+        example.image,
+        example.boxes,
+        example.classes,
+        example.masks,
+        Draws(
+            (draws["first_flip_draw"] or 0) > 0.5,
+            draws["scale"] or 1.0,
+            tuple(draws["offset_fraction"] or (0, 0)),
+        ),
+        example.roi_boxes,
+        example.roi_features,
+        size=(128, 128),
+        max_objects=8,
+        max_rois=7,
+    )
+    # JPEG decoders differ by a few of 256 levels.
+    np.testing.assert_allclose(found["images"], golden[f"{case}__image"], atol=0.15)
+    np.testing.assert_allclose(found["image_info"], golden[f"{case}__image_info"])
+    for ours, theirs in [("boxes", "gt_boxes"), ("roi_boxes", "roi_boxes")]:
+        expected = golden[f"{case}__{theirs}"]
+        np.testing.assert_allclose(found[ours], expected, atol=1e-3)
+    np.testing.assert_array_equal(found["classes"], golden[f"{case}__gt_classes"])
+    real = found["classes"] > 0
+    # 2e-3: half precision, and float32 at the edge of a pixel.
+    np.testing.assert_allclose(
+        found["masks"][real], golden[f"{case}__gt_masks"][real], atol=2e-3
+    )
+    np.testing.assert_array_equal(
+        found["roi_features"][:5], golden[f"{case}__gt_visual_feat"][:5]
+    )

@@ -3,14 +3,17 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vild.data.copy_paste import Layer, copy_paste
 from vild.data.dataset import Dataset
 from vild.data.grain_extra import import_grain, parse_flags
 from vild.data.input_settings import InputSettings
 from vild.data.labelled import LabelledExamples
+from vild.data.packing import pack, unpack
+from vild.data.reused import ReusedArrays
 from vild.data.shown import Showing, Shown
 from vild.data.stacking import stack
 from vild.data.training_input import TrainingInput, training_input
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 _MOST_THREADS = 16
 _ENDLESS = 1 << 60
+# Bytes from which on an array goes through shared memory. What is smaller goes through
+# a pipe, which must hold all of it, or else a worker that is told to end does not.
+_SHARED = 1 << 10
 
 
 class Batches:
@@ -43,7 +49,7 @@ class Batches:
             batch.
         threads: that decode and crop, in this process or in each worker; None for
             one per processor, shared among the workers.
-        workers: processes besides this one; 0 for none. See below.
+        workers: processes besides this one; 0 for none.
 
     Attributes:
         dataset: see above.
@@ -52,7 +58,13 @@ class Batches:
 
     Raises:
         InputError: says which argument cannot be used.
-        BackendError: if Grain is not installed, when batches are iterated over.
+
+    Threads serve about three processors: decoding and resizing leave Python's lock
+    alone for two thirds of the time. Workers serve more. Each is a fresh Python that
+    gets a copy of the dataset, so a script that uses them needs the line
+    `if __name__ == "__main__":`, and each makes whole batches, of which one or two
+    for each are in shared memory. `fit` starts them twice, since it looks at two
+    batches before it begins.
 
     Example:
         >>> from vild.data.drawn_dataset import DrawnObjects
@@ -85,6 +97,7 @@ class Batches:
         self._first = index * self._share
         self._threads = threads or max(1, _processors() // max(workers, 1))
         self._workers = workers
+        self._arrays = ReusedArrays()
         self._showing = Showing(len(dataset), settings, seed)
         self._examples = LabelledExamples(
             dataset,
@@ -114,13 +127,18 @@ class Batches:
         batches = (
             grain.MapDataset.source(_Rows(self, step))
             .to_iter_dataset(options)
-            .batch(self._share, batch_fn=self._stack)
+            .batch(self._share, batch_fn=pack if self._workers else list)
         )
+        more = grain.experimental
         if self._workers:
             parse_flags()
-            return batches.mp_prefetch(grain.MultiprocessingOptions(self._workers))
-        prefetch = grain.experimental.ThreadPrefetchIterDataset
-        return prefetch(batches, prefetch_buffer_size=1)
+            options = more.DatasetOptions(min_shm_size=_SHARED)
+            batches = more.WithOptionsIterDataset(batches, options)
+            batches = batches.mp_prefetch(grain.MultiprocessingOptions(self._workers))
+            batches = batches.map(unpack)
+        # Padded here: what comes from workers is a fraction of that.
+        padded = batches.map(self._stack)
+        return more.ThreadPrefetchIterDataset(padded, prefetch_buffer_size=1)
 
     def at(self, step: int) -> dict[str, np.ndarray]:
         """The batch of a step.
@@ -129,8 +147,8 @@ class Batches:
             step: its number, from 0.
 
         Returns:
-            What iterating gives at that step, see `vild.data.stacking.stack`; and
-            `seeds` (B,) int32 from 0 on, one for each example each time it is shown.
+            What iterating gives at that step, see `vild.data.stacking.stack`. Its
+            `seeds` are new for each example each time that it is shown.
 
         Raises:
             DataError: if an image cannot be used; names it.
@@ -161,29 +179,35 @@ class Batches:
             pasted=None if shown.pasted is None else self._told(shown.pasted),
         )
 
-    def _row(self, step: int, row: int) -> "_Row":
+    def _row(self, step: int, row: int) -> TrainingInput:
         shown = self._shown(step, row)
-        return self._input(shown), shown.seed
+        return self._input(shown)._replace(seed=np.array(shown.seed, np.int32))
 
     def _input(self, shown: Shown) -> TrainingInput:
+        layer = self._layer(shown, self.settings.masks)
+        if shown.pasted is None:
+            return layer.shown
+        # Masks of what is pasted are made where it is pasted.
+        source = self._layer(shown.pasted, masks=False)
+        rng = np.random.default_rng(shown.pasted.seed)
+        return copy_paste(layer, source, self.settings, rng)
+
+    def _layer(self, shown: Shown, masks: bool) -> Layer:
         example = self._examples[shown.index]
-        return training_input(
+        found = training_input(
             example.image,
             example.boxes,
             example.classes,
-            example.masks,
+            example.masks if masks else None,
             shown.draws,
             self.settings,
             example.roi_boxes,
             example.roi_features,
         )
+        return Layer(example, shown.draws, found)
 
-    def _stack(self, rows: Sequence["_Row"]) -> dict[str, np.ndarray]:
-        batch = stack([row for row, _ in rows], self.settings)
-        return batch | {"seeds": np.array([seed for _, seed in rows], np.int32)}
-
-
-_Row: TypeAlias = tuple[TrainingInput, int]
+    def _stack(self, rows: Sequence[TrainingInput]) -> dict[str, np.ndarray]:
+        return stack(rows, self.settings, self._arrays)
 
 
 class _Rows:
@@ -200,7 +224,7 @@ class _Rows:
     def __len__(self) -> int:
         return _ENDLESS
 
-    def __getitem__(self, index: int) -> _Row:
+    def __getitem__(self, index: int) -> TrainingInput:
         batches = self._batches
         number = max(batches._workers, 1)
         turn, worker = divmod(index, number)

@@ -1,7 +1,7 @@
 """Examples of a dataset as training wants them: known classes, sound boxes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,13 +13,13 @@ from vild.errors import DataError, VildError
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """An image, decoded, and those of its objects that are learned.
+    """An image, decoded, and its objects with their classes.
 
     Attributes:
         image_id: the dataset's own.
         image: (H, W, 3) uint8 RGB.
         boxes: (N, 4) float32 x1 y1 x2 y2 in pixels, inside the image.
-        classes: (N,) int32 from 1.
+        classes: (N,) int32 from 1; 0 for an object that is not learned.
         masks: N masks, not drawn, or (N, H, W) bool; None unless they were asked for.
         roi_boxes: (R, 4) float32 x1 y1 x2 y2 in pixels; None likewise.
         roi_features: (R, D) float32 of a teacher.
@@ -37,9 +37,9 @@ class Labelled:
 class LabelledExamples:
     """A dataset, read for training.
 
-    Objects of categories without a class are left out, as are crowds; boxes are cut
-    at the border of their image, and those without an area in it are left out. An
-    image without objects stays: all of it is background.
+    Objects of categories without a class are not learned, nor are crowds and boxes
+    without an area in their image; other boxes are cut at its border. An image
+    without objects stays: all of it is background.
 
     Args:
         dataset: any.
@@ -51,8 +51,8 @@ class LabelledExamples:
         >>> from vild.data.drawn_dataset import DrawnObjects
         >>> scenes = DrawnObjects("val:4")
         >>> examples = LabelledExamples(scenes, {scenes[0].category_ids[0]: 1}, False)
-        >>> examples[0].classes[0]
-        np.int32(1)
+        >>> int(examples[0].classes[0])
+        1
     """
 
     def __init__(
@@ -125,37 +125,45 @@ class LabelledExamples:
             [self._labels.get(key, 0) for key in example.category_ids.tolist()],
             np.int32,
         )
-        kept = (classes > 0) & ~np.asarray(example.crowd, bool)
-        kept = np.flatnonzero(kept & (boxes[:, 2:] > boxes[:, :2]).all(axis=1))
-        masks = _masks(example, kept) if self._masks else None
+        classes[np.asarray(example.crowd, bool)] = 0
+        classes[(boxes[:, 2:] <= boxes[:, :2]).any(axis=1)] = 0
+        masks = self._drawable(example, classes) if self._masks else None
         regions: tuple[np.ndarray | None, np.ndarray | None] = None, None
         if self._regions:
             regions = _regions(example)
         image = example.image
-        return Labelled(
-            example.image_id, image, boxes[kept], classes[kept], masks, *regions
-        )
+        return Labelled(example.image_id, image, boxes, classes, masks, *regions)
 
-
-def _masks(example: Example, kept: np.ndarray) -> ObjectMasks | np.ndarray:
-    packed, number = example.packed_masks, len(example)
-    if packed is None:
-        if len(kept):
+    def _drawable(
+        self, example: Example, classes: np.ndarray
+    ) -> ObjectMasks | np.ndarray:
+        masks: ObjectMasks | np.ndarray
+        if example.packed_masks is None:
+            if classes.any():
+                raise DataError(
+                    "its objects have no masks: take a dataset that has them, or set "
+                    "masks=False and copy_paste=0 to train without."
+                )
+            return np.zeros((len(classes), 0, 0), bool)
+        if isinstance(example.packed_masks, ObjectMasks):
+            # Drawn later, when nobody knows any more which image they are of.
+            of = f"image {example.image_id} of {self.dataset.name!r}"
+            masks = replace(example.packed_masks, of=of)
+            shape: tuple[int, ...] = (len(masks), *masks.size)
+        else:
+            masks = np.asarray(example.masks)
+            shape = masks.shape
+        if len(shape) != 3 or shape[0] != len(classes):
             raise DataError(
-                "its objects have no masks: take a dataset that has them, or set "
-                "masks=False and copy_paste=0 to train without."
+                f"it has {shape[0]} masks for {len(classes)} boxes: they must be as "
+                "many."
             )
-        return np.zeros((0, *example.size), bool)
-    masks = packed if isinstance(packed, ObjectMasks) else np.asarray(example.masks)
-    if len(masks) != number:
-        raise DataError(f"it has {len(masks)} masks for {number} boxes.")
-    shape = masks.size if isinstance(masks, ObjectMasks) else masks.shape[1:]
-    if tuple(shape) != tuple(example.size):
-        raise DataError(
-            f"its masks are {tuple(shape)} pixels, but it is {tuple(example.size)} "
-            "(height, width): they do not belong together."
-        )
-    return masks[kept]
+        if shape[1:] != tuple(example.size):
+            raise DataError(
+                f"its masks are {shape[1:]} pixels, but it is {tuple(example.size)} "
+                "(height, width): they do not belong together."
+            )
+        return masks
 
 
 def _regions(example: Example) -> tuple[np.ndarray, np.ndarray]:

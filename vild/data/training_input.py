@@ -5,6 +5,7 @@ Everything random is drawn before, as `Draws`: the same draws, the same arrays.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,8 +54,7 @@ class Draws:
         return cls(flip > 0.5, low + (high - low) * scale, (y, x))
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingInput:
+class TrainingInput(NamedTuple):
     """An example as a model learns from it, without any padding.
 
     Attributes:
@@ -63,18 +63,22 @@ class TrainingInput:
         info: (5, 2) float32, see `vild.data.preprocessing.image_info`.
         boxes: (N, 4) float32 y1 x1 y2 x2 in pixels of the model input.
         classes: (N,) int32 from 1.
+        rows: (N,) int, which objects of the example these are; -1 for pasted ones.
         masks: (N, 112, 112) float16 from 0 to 1, inside the boxes; None for none.
         roi_boxes: (R, 4) float32 like the boxes, for distillation; None for none.
         roi_features: (R, D) float32 of the teacher.
+        seed: () int32, for whatever is random in learning from it.
     """
 
     pixels: np.ndarray
     info: np.ndarray
     boxes: np.ndarray
     classes: np.ndarray
+    rows: np.ndarray
     masks: np.ndarray | None = None
     roi_boxes: np.ndarray | None = None
     roi_features: np.ndarray | None = None
+    seed: np.ndarray = np.zeros((), np.int32)
 
 
 def training_input(
@@ -96,7 +100,7 @@ def training_input(
     Args:
         image: (H, W, 3) uint8 RGB.
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the image.
-        classes: (N,) int, from 1.
+        classes: (N,) int, from 1; objects of class 0 are left out.
         masks: N masks, not drawn, or (H, W) each, bool or from 0 to 1; None for an
             input without.
         draws: how it is shown.
@@ -130,22 +134,24 @@ def training_input(
     resize_crop(image, scaled, offset, pixels, settings.mean, settings.std, draws.flip)
     flip_width = original[1] if draws.flip else None
     moved = move_boxes(boxes, info, flip_width)
-    kept = np.flatnonzero((moved[:, 2:] > moved[:, :2]).all(axis=1))
-    kept = kept[: settings.max_objects]
+    classes = np.asarray(classes).astype(np.int32)
+    seen = (moved[:, 2:] > moved[:, :2]).all(axis=1)
+    kept = np.flatnonzero(seen & (classes > 0))[: settings.max_objects]
     moved = moved[kept]
     cropped = None
     if masks is not None:
         # The clipped box, back on the photo; its mask is read there in full
         # resolution.
         scale, shift = (np.concatenate([info[row], info[row]]) for row in (2, 3))
-        seen = (moved + shift) / scale
-        cropped = crop_masks(masks, kept, seen, original, draws.flip)
+        back = (moved + shift) / scale
+        cropped = crop_masks(masks, kept, back, original, draws.flip)
     limit = settings.max_rois
     return TrainingInput(
         pixels,
         info,
         moved,
-        np.asarray(classes)[kept].astype(np.int32),
+        classes[kept],
+        kept,
         cropped,
         None if roi_boxes is None else move_boxes(roi_boxes, info, flip_width)[:limit],
         None if roi_features is None else np.asarray(roi_features, "f4")[:limit],
