@@ -52,6 +52,10 @@ def score(
         novel; `AR@300` and so on.
     """
     excused = None
+    if protocol.rules == "lvis":
+        truth = replace(truth, crowd=np.zeros_like(truth.crowd))
+    else:
+        truth = replace(truth, ignored=truth.crowd)
     if protocol.open_vocabulary:
         truth, predictions = _only_split(truth, predictions)
     if protocol.per_image is not None:
@@ -99,6 +103,7 @@ def _score_boxes(truth: Truth, predictions: Predictions, protocol: Protocol) -> 
         truth,
         categories=[Category(1, "object")],
         category=np.zeros_like(truth.category),
+        ignored=truth.crowd,
     )
     boxes = replace(predictions, category=np.zeros_like(predictions.category))
     overlaps = BoxOverlaps(one, boxes)
