@@ -10,7 +10,7 @@ from vild.data.categories import Category
 from vild.data.dataset import Dataset, Example
 from vild.errors import InputError
 from vild.evaluation.protocols import Protocol
-from vild.settings import Overrides, Settings
+from vild.settings import Overrides
 
 if TYPE_CHECKING:
     from vild.detector import Detector
@@ -35,6 +35,7 @@ class Asking:
         categories: those that are asked for.
         words: their vocabulary; None for proposals.
         settings: what differs from the detector's own.
+        masks: whether there will be masks.
 
     Raises:
         InputError: for settings, or a vocabulary, that do not fit.
@@ -67,7 +68,8 @@ class Asking:
             defaults["max_detections"] = protocol.max_detections
             self.words = self._words(vocabulary, base)
         self.settings = defaults | dict(settings or {})
-        Settings().replace(self.settings, Overrides)
+        masks = detector.settings.replace(self.settings, Overrides).masks
+        self.masks = masks and detector.model.mask is not None
 
     def _words(self, vocabulary: "Vocabulary | None", base: Any) -> "Vocabulary":
         classes: Any = vocabulary
@@ -106,7 +108,7 @@ def look(
         asking: what is asked.
         dataset: any.
         indexes: which images.
-        batch_size: how many at a time.
+        batch_size: how many at a time; the last batch is filled up with repetitions.
 
     Yields:
         An example and what was found in it, in order of the indexes.
@@ -120,6 +122,8 @@ def look(
         return [(example, example.picture.decode(example.size)) for example in examples]
 
     starts = range(0, len(indexes), batch_size)
+    if not starts:
+        return
     with ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(read, 0)
         for start in starts:
@@ -128,8 +132,7 @@ def look(
                 ahead = reader.submit(read, start + batch_size)
             images = [image for _, image in batch]
             # Batches of equal size, so that one compiled program serves them all.
-            if start:
-                images += images[-1:] * (batch_size - len(images))
+            images += images[-1:] * (batch_size - len(images))
             found = asking(images)
             for (example, _), answer in zip(batch, found, strict=False):
                 yield example, answer

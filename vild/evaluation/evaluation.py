@@ -2,15 +2,18 @@
 
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from vild.errors import DataError, InputError
+from vild.errors import DataError
 from vild.evaluation.predictions import Predictions
 from vild.evaluation.protocols import Protocol
 from vild.evaluation.scoring import Metrics, Scored, score, score_proposals
-from vild.evaluation.tables import table
+from vild.evaluation.tables import category_rows, table, write_csv, write_json
 from vild.evaluation.truth import Truth
+from vild.files import writing
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,31 @@ class Evaluation:
     def table(self) -> str:
         """The metrics as text, in per cent."""
         return table(self.metrics)
+
+    def categories(self) -> list[dict[str, Any]]:
+        """What was reached for each category.
+
+        Returns:
+            One dict a category that took part: `id`, `name`, `frequency`, `group`
+            (base, novel or None where no category is novel), `objects`, and for each
+            of `bbox` and `segm` e.g. `bbox_AP`, `bbox_AP50`, `bbox_AP75`, `bbox_AR`
+            as fractions; -1 where there is nothing to be found.
+        """
+        return category_rows(self.scored)
+
+    def save(self, folder: Path) -> None:
+        """Writes `metrics.json` and `categories.csv`.
+
+        Args:
+            folder: where to.
+
+        Raises:
+            InputError: if it cannot be written.
+        """
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "metrics.json", self.metrics)
+        write_csv(folder / "categories.csv", self.categories())
 
 
 def judge(
@@ -132,22 +160,3 @@ def _check_shift(
                 stacklevel=4,
             )
             return
-
-
-def empty(truth: Truth) -> Predictions:
-    """No predictions at all.
-
-    Args:
-        truth: what is not found.
-
-    Returns:
-        Predictions without any.
-
-    Raises:
-        InputError: if there are no images.
-    """
-    if not len(truth.image_ids):
-        raise InputError(f"{truth.name!r} has no images: nothing can be measured.")
-    none = np.zeros(0)
-    rows = np.zeros(0, np.int32)
-    return Predictions(rows, rows, np.zeros((0, 4)), none, none)

@@ -17,7 +17,12 @@ from vild.evaluation.truth import Truth
 
 
 def read_results(
-    path: str | Path, truth: Truth, *, masks: bool = True, classes: bool = True
+    path: str | Path,
+    truth: Truth,
+    *,
+    masks: bool = True,
+    classes: bool = True,
+    own: bool = False,
 ) -> Predictions:
     """Reads results in COCO's form.
 
@@ -29,6 +34,7 @@ def read_results(
         truth: what they are held against.
         masks: whether masks are wanted.
         classes: whether categories matter.
+        own: whether vild wrote them, which may then be empty and odd without a word.
 
     Returns:
         The predictions, in the order of the file. Where results have no boxes, these
@@ -44,7 +50,15 @@ def read_results(
     reader = _Reader(path, truth, masks, classes)
     for part in read_parts(path):
         reader.add(part)
-    return reader.predictions()
+    found = reader.predictions()
+    if not len(found) and not own:
+        raise DataError(
+            f"The results {str(path)!r} are empty: check that the detector found "
+            "anything, and that it wrote to this file."
+        )
+    if not own:
+        warn_of_odd(found, truth, path)
+    return found
 
 
 class _Reader:
@@ -87,11 +101,10 @@ class _Reader:
             )
 
     def predictions(self) -> Predictions:
-        if not self._count:
-            raise DataError(
-                f"The results {str(self._path)!r} are empty: check that the detector "
-                "found anything, and that it wrote to this file."
-            )
+        if not self._parts:
+            rows, none = np.zeros(0, np.int32), np.zeros(0)
+            masks = self._mask if self._masks else None
+            return Predictions(rows, rows, np.zeros((0, 4)), none, none, masks)
         joined = [np.concatenate(column) for column in zip(*self._parts, strict=True)]
         image, category, boxes, scores, areas = joined
         self._parts.clear()
@@ -100,16 +113,16 @@ class _Reader:
         if self._rows:
             self._row_of = np.concatenate(self._rows)
             self._image = image
-        warn_of_odd(found, self._truth, self._path)
         return found
 
     def _keep(self, masks: list[Any], keys: np.ndarray) -> None:
         at = np.searchsorted(self._there, keys).clip(max=max(len(self._there) - 1, 0))
-        wanted = np.flatnonzero(self._there[at] == keys) if len(self._there) else []
+        there = self._there[at] == keys if len(self._there) else np.zeros(0, bool)
+        wanted = np.flatnonzero(there)
         for row in wanted:
             self._kept += bytes(masks[row])
             self._ends.append(len(self._kept))
-        self._rows.append(self._count + np.asarray(wanted, np.int64))
+        self._rows.append(self._count + wanted)
 
     def _mask(self, index: int) -> Any:
         """The run lengths of a result."""

@@ -81,6 +81,15 @@ def read_parts(path: Path) -> Iterator[ResultsPart]:
         yield ResultsPart(entries, path)
 
 
+def check_reader() -> None:
+    """Makes sure that results can be read.
+
+    Raises:
+        BackendError: if msgspec is not installed.
+    """
+    _decoder()
+
+
 def _decoder() -> Any:
     try:
         import msgspec
