@@ -26,24 +26,6 @@ class Curves:
     recall: np.ndarray
     objects: np.ndarray
 
-    def of_category(self, k: int) -> dict[str, float]:
-        """What was reached for one category.
-
-        Args:
-            k: its number.
-
-        Returns:
-            `AP`, `AP50`, `AP75` and `AR`, as fractions or `NONE`.
-        """
-        precision = self.precision[:, :, k, 0].mean(axis=1)
-        recall = self.recall[:, k, 0, -1] if self.recall.shape[3] else np.array(NONE)
-        return {
-            "AP": float(precision.mean()),
-            "AP50": float(precision[0]),
-            "AP75": float(precision[5]),
-            "AR": float(recall.mean()),
-        }
-
 
 def curves(matches: Matches, categories: int, limits: tuple[int, ...]) -> Curves:
     """Adds up precision and recall.

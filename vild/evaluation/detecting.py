@@ -10,6 +10,7 @@ from vild.data.categories import Category
 from vild.data.dataset import Dataset, Example
 from vild.errors import InputError
 from vild.evaluation.protocols import Protocol
+from vild.names import plain
 from vild.settings import Overrides
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class Asking:
     def _words(self, vocabulary: "Vocabulary | None", base: Any) -> "Vocabulary":
         classes: Any = vocabulary
         if vocabulary is None:
-            names = [[c.name, *c.synonyms] for c in self.categories]
-            classes = [list(dict.fromkeys(group)) for group in names]
+            own = _Own(self.detector.own_vocabulary)
+            classes = [own.narrowed(spoken(category)) for category in self.categories]
         elif len(vocabulary) != len(self.categories):
             raise InputError(
                 f"The vocabulary has {len(vocabulary)} classes, but the dataset is "
@@ -97,6 +98,42 @@ class Asking:
         if self.words is None:
             return self.detector.encode(images, batch_size=size, **settings)
         return self.detector.detect(images, self.words, batch_size=size, **settings)
+
+
+def spoken(category: Category) -> list[str]:
+    """The words that a category is asked for with.
+
+    Args:
+        category: of a dataset.
+
+    Returns:
+        Its synonyms, its name first if that is one; its name if there are none.
+
+    Example:
+        >>> spoken(Category(3, "tvmonitor", ("tv monitor",)))
+        ['tv monitor']
+        >>> spoken(Category(4, "sofa", ("couch", "sofa")))
+        ['sofa', 'couch']
+    """
+    if not category.synonyms:
+        return [category.name]
+    return sorted(category.synonyms, key=lambda name: name != category.name)
+
+
+class _Own:
+    """The classes that a detector has vectors of its own for."""
+
+    def __init__(self, own: "Vocabulary") -> None:
+        self._groups = {plain(g[0]): {*map(plain, g)} for g in own.synonyms}
+
+    def narrowed(self, words: list[str]) -> list[str]:
+        """The name alone, where it stands for just these synonyms.
+
+        A synonym may name another class as well (LVIS has "wrist_band" for wristlet
+        and a class wristband), and must not mix that in.
+        """
+        own = self._groups.get(plain(words[0]))
+        return words[:1] if own == {*map(plain, words)} else words
 
 
 def look(

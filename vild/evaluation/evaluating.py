@@ -16,7 +16,7 @@ from vild.evaluation.predicting import predict
 from vild.evaluation.protocols import Protocol, get_protocol
 from vild.evaluation.results_files import read_results
 from vild.evaluation.results_json import check_reader
-from vild.evaluation.scoring import Metrics
+from vild.evaluation.scored import Metrics
 from vild.evaluation.truth import Truth, TruthFromExamples
 from vild.evaluation.truth_files import truth_of_dataset
 from vild.settings import Overrides

@@ -10,9 +10,11 @@ import numpy as np
 from vild.errors import DataError
 from vild.evaluation.predictions import Predictions
 from vild.evaluation.protocols import Protocol
-from vild.evaluation.scoring import Metrics, Scored, score, score_proposals
+from vild.evaluation.scored import Metrics, Scored
+from vild.evaluation.scoring import score, score_proposals
 from vild.evaluation.tables import category_rows, table, write_csv, write_json
 from vild.evaluation.truth import Truth
+from vild.evaluation.voc_scoring import score_voc
 from vild.files import writing
 
 
@@ -88,6 +90,9 @@ def judge(
     """
     if protocol.rules == "proposals":
         found = {"bbox": score_proposals(truth, predictions, protocol)}
+        return Evaluation(protocol, truth, predictions, found)
+    if protocol.rules == "voc":
+        found = {"bbox": score_voc(truth, predictions)}
         return Evaluation(protocol, truth, predictions, found)
     if protocol.rules == "lvis":
         check_federated(truth)

@@ -10,7 +10,7 @@ from vild.evaluation.curves import NONE
 from vild.files import replacing, writing
 
 if TYPE_CHECKING:
-    from vild.evaluation.scoring import Scored
+    from vild.evaluation.scored import Scored
 
 
 def table(metrics: Mapping[str, Mapping[str, float]]) -> str:
@@ -66,8 +66,7 @@ def category_rows(scored: Mapping[str, "Scored"]) -> list[dict[str, Any]]:
         if category.excluded and split and not row["objects"]:
             continue
         for kind, part in scored.items():
-            found = part.curves.of_category(k)
-            row |= {f"{kind}_{name}": value for name, value in found.items()}
+            row |= {f"{kind}_{n}": float(v[k]) for n, v in part.reached.items()}
         rows.append(row)
     return rows
 
