@@ -59,8 +59,36 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--json", metavar="FILE", help="write the metrics to FILE; - for stdout"
     )
+    _add_views(parser)
     _add_model_options(parser)
     options.add_settings(parser)
+
+
+def _add_views(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--report",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="write a report, one HTML file that needs no network (default: "
+        "report.html, in DIR if there is one)",
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        help="the images of --ground-truth, for the photos of the report",
+    )
+    parser.add_argument(
+        "--bootstrap",
+        type=options.count,
+        metavar="N",
+        help="tell intervals of confidence over images, from N samples, e.g. 1000",
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="a json of results of another run on the same images, to compare with",
+    )
 
 
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -115,29 +143,28 @@ def run(arguments: argparse.Namespace) -> int:
             "Give MODEL and DATASET, e.g. vild evaluate r50 lvis:lvis_v1_val.json, or "
             "--ground-truth and --results."
         )
-    found, said = _files(arguments) if from_files else _model(arguments)
-    _tell(arguments, found, said)
+    found, dataset, said = _files(arguments) if from_files else _model(arguments)
+    _tell(arguments, found, dataset, said)
     return 0
 
 
-def _files(arguments: argparse.Namespace) -> "tuple[Evaluation, str]":
-    from vild.evaluation.from_files import evaluate_files
+def _files(arguments: argparse.Namespace) -> "tuple[Evaluation, Dataset | None, str]":
+    from vild.evaluation.from_files import evaluate_files, open_truth
 
     masks = getattr(arguments, "masks", None)
-    found = evaluate_files(
-        arguments.ground_truth, arguments.results, arguments.protocol, masks=masks
-    )
+    truth, dataset = open_truth(arguments.ground_truth, arguments.images)
+    found = evaluate_files(truth, arguments.results, arguments.protocol, masks=masks)
     if arguments.out is not None:
         found.save(arguments.out)
-    return found, f"{len(found.predictions)} results for {found.truth.name}"
+    return found, dataset, f"{len(found.predictions)} results for {truth.name}"
 
 
-def _model(arguments: argparse.Namespace) -> "tuple[Evaluation, str]":
+def _model(arguments: argparse.Namespace) -> "tuple[Evaluation, Dataset | None, str]":
     from vild.data.finding import get
 
     # Loading a model takes seconds to minutes: first all that can be known without.
     settings = options.given_settings(arguments)
-    dataset: Dataset = get(arguments.dataset)
+    dataset = get(arguments.dataset)
     vocabulary: Any = None
     if arguments.vocabulary is not None:
         from vild.vocabulary import Vocabulary
@@ -151,7 +178,7 @@ def _model(arguments: argparse.Namespace) -> "tuple[Evaluation, str]":
         arguments.model, arguments.checkpoint, teacher=arguments.teacher, **dtype
     )
     workers = arguments.workers
-    return evaluate_detector(
+    found, said = evaluate_detector(
         detector,
         dataset,
         arguments.protocol,
@@ -162,9 +189,15 @@ def _model(arguments: argparse.Namespace) -> "tuple[Evaluation, str]":
         workers=options.processors() - 1 if workers is None else max(workers, 0),
         **settings,
     )
+    return found, dataset, said
 
 
-def _tell(arguments: argparse.Namespace, found: "Evaluation", said: str) -> None:
+def _tell(
+    arguments: argparse.Namespace,
+    found: "Evaluation",
+    dataset: "Dataset | None",
+    said: str,
+) -> None:
     from vild.evaluation.tables import write_json
 
     if arguments.json == _STDOUT:
@@ -173,3 +206,48 @@ def _tell(arguments: argparse.Namespace, found: "Evaluation", said: str) -> None
         write_json(Path(arguments.json), found.metrics)
     text = sys.stderr if arguments.json == _STDOUT else sys.stdout
     print(f"{found.table()}\n{said}", file=text)
+    between: dict[str, Any] = {}
+    if arguments.bootstrap is not None:
+        between = _bootstrap(found, arguments.bootstrap)
+        for kind, told in between.items():
+            print(f"{kind}: metric (95% over images)", file=text)
+            for name, value in told.items():
+                print(f"  {name:<12} {value}", file=text)
+    compared = {}
+    if arguments.baseline is not None:
+        compared = _compare(arguments, found)
+        for comparison in compared.values():
+            print(comparison.table(), file=text)
+    if arguments.report is not None:
+        from vild.evaluation.report import write_report
+
+        path = Path(arguments.report or (arguments.out or Path()) / "report.html")
+        write_report(
+            found,
+            path,
+            dataset=dataset,
+            model=Path(arguments.model or arguments.results).name,
+            intervals=between,
+            comparisons=compared,
+        )
+        print(f"the report is {path}", file=text)
+
+
+def _bootstrap(found: "Evaluation", samples: int) -> dict[str, Any]:
+    from vild.evaluation.bootstrap import intervals
+
+    return {
+        kind: intervals(scored, found.protocol, samples)
+        for kind, scored in found.scored.items()
+    }
+
+
+def _compare(arguments: argparse.Namespace, found: "Evaluation") -> "dict[str, Any]":
+    from vild.evaluation.comparing import compare
+    from vild.evaluation.from_files import evaluate_files
+
+    masks = None if "segm" in found.scored else False
+    baseline = evaluate_files(
+        found.truth, arguments.baseline, found.protocol, masks=masks
+    )
+    return compare(baseline, found, samples=arguments.bootstrap or 1000)

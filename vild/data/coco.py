@@ -1,12 +1,13 @@
 """Datasets in COCO's form: a json of annotations and a folder of images."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from vild.data.categories import Category
 from vild.data.coco_boxes import boxes_in_images
 from vild.data.coco_categories import read_categories
 from vild.data.coco_json import CocoJson
@@ -77,7 +78,9 @@ class Coco:
         self._folder = self._near() if images is None else Path(images)
         self.name = name or self.source.path.stem
         path = self.source.path
-        self.categories = read_categories(self.source.categories, path, base)
+        self.categories: Sequence[Category] = read_categories(
+            self.source.categories, path, base
+        )
         known = {category.id for category in self.categories}
         strange = set(np.unique(self.source.category_of).tolist()) - known
         if strange:

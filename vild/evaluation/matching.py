@@ -30,7 +30,7 @@ class Matches:
 
     Attributes:
         rows: (N,) int64: the detections by category, score, image; numbers in the
-            `Predictions`.
+            predictions that took part.
         category: (N,) int64.
         image: (N,) int64.
         scores: (N,) float64.
