@@ -13,8 +13,7 @@ from vild.errors import BackendError, DataError
 # Bytes of a json that are decoded together.
 _PART = 2**24
 
-# Where one result ends and the next begins; within a result no two objects follow
-# each other.
+# Where one result ends and the next begins, unless one holds a list of objects.
 _BETWEEN = re.compile(rb"\}\s*(,)\s*\{")
 _TAIL = 2**16
 
@@ -73,12 +72,19 @@ def read_parts(path: Path) -> Iterator[ResultsPart]:
         BackendError: if msgspec is not installed.
     """
     decode = _decoder()
+    text, error = b"", None
     for piece in _pieces(path):
+        # A piece that ends amid a result, which is rare, is joined to the next one.
+        text = piece if error is None else text[:-1] + b"," + piece[1:]
         try:
-            entries = decode(piece)
-        except ValueError as error:
-            raise _explain(path, piece, error) from error
-        yield ResultsPart(entries, path)
+            entries = decode(text)
+        except ValueError as problem:
+            error = problem
+        else:
+            error = None
+            yield ResultsPart(entries, path)
+    if error is not None:
+        raise _explain(path, text, error) from error
 
 
 def check_reader() -> None:
