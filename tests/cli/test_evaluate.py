@@ -150,3 +150,23 @@ def test_killed_in_the_middle_it_goes_on(model, tmp_path):
 def test_what_cannot_be_done_is_said(arguments, message, capsys):
     assert main(["evaluate", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:.*(outside of their image|more than once)")
+def test_intervals_a_comparison_and_a_report(tmp_path, capsys):
+    truth, found = make(12, 6, 20, federated=False)
+    paths = save(tmp_path, truth, found)
+    worse = tmp_path / "worse.json"
+    worse.write_text(json.dumps([r | {"score": 1 - r["score"]} for r in found]))
+    arguments = ["evaluate", "--ground-truth", str(paths[0]), "--results"]
+    arguments += [str(paths[1]), "--protocol=coco", "--bootstrap=30"]
+    arguments += [f"--baseline={worse}", f"--report={tmp_path / 'r.html'}"]
+    assert main([*arguments, f"--out={tmp_path / 'out'}"]) == 0
+    said = capsys.readouterr().out
+    assert "bbox: metric (95% over images)" in said
+    assert "segm: difference (95% over images)" in said
+    assert "AP gains most:" in said
+    assert "Against the other run, masks" in (tmp_path / "r.html").read_text()
+    table = (tmp_path / "out" / "categories.csv").read_text().splitlines()
+    assert table[0].startswith("id,name,frequency,group,objects,bbox_AP,bbox_AP50")
+    assert len(table) == 7
