@@ -15,7 +15,7 @@ from vild.evaluation.overlaps import mask_api
 from vild.evaluation.predicting import predict
 from vild.evaluation.protocols import Protocol, get_protocol
 from vild.evaluation.results_files import read_results
-from vild.evaluation.results_json import check_reader
+from vild.evaluation.results_json import json_decoder
 from vild.evaluation.scored import Metrics
 from vild.evaluation.truth import Truth, TruthFromExamples
 from vild.evaluation.truth_files import truth_of_dataset
@@ -134,7 +134,7 @@ def evaluate_detector(
     asking = Asking(detector, dataset.categories, chosen, vocabulary, base, settings)
     count = _count(dataset, limit)
     # Hours later would be too late to miss these.
-    check_reader()
+    json_decoder()
     if asking.masks:
         mask_api()
     truth = _Truth(dataset, range(count), asking.masks)

@@ -1,6 +1,5 @@
 """Predictions from a json of results, checked against the ground truth."""
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from vild.errors import DataError
 from vild.evaluation.id_checks import rows_of_categories, rows_of_images
 from vild.evaluation.overlaps import mask_api, to_rle
 from vild.evaluation.predictions import Predictions
-from vild.evaluation.results_json import ResultsPart, read_parts
+from vild.evaluation.results_json import ResultsPart, json_decoder, read_parts
 from vild.evaluation.truth import Truth
 
 
@@ -71,6 +70,8 @@ class _Reader:
         self._ends = [0]
         self._rows: list[np.ndarray] = []
         self._count = 0
+        self._decode = json_decoder()
+        self._api = mask_api() if masks else None
 
     def add(self, part: ResultsPart) -> None:
         truth, path = self._truth, self._path
@@ -134,29 +135,29 @@ class _Reader:
     def _from_masks(
         self, masks: list[Any], image: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        api = mask_api()
+        self._api = self._api or mask_api()
         rles = [
             self._run_lengths(bytes(mask), row)
             for mask, row in zip(masks, image.tolist(), strict=True)
         ]
         # Not api.area, which fails above 255 pixels with NumPy 2 (pycocotools 2.0.11).
         areas = np.array([rle_area(rle) for rle in rles], np.float64)
-        return api.toBbox(rles).reshape(-1, 4), areas
+        return self._api.toBbox(rles).reshape(-1, 4), areas
 
     def _run_lengths(self, text: bytes, image: int) -> Any:
         size = self._truth.sizes[image]
         try:
-            mask = json.loads(text)
+            mask = self._decode(text)
             polygons = isinstance(mask, list)
             if polygons:
                 mask = [np.array(polygon, np.float64) for polygon in mask]
-            elif [int(side) for side in mask["size"]] != size.tolist():
+            elif list(mask["size"]) != size.tolist():
                 raise DataError(
                     f"A mask of {str(self._path)!r} is {mask['size']} pixels, but its "
                     f"image {self._truth.image_ids[image]} is {size.tolist()} (height, "
                     "width): write masks at the size of the image."
                 )
-            return to_rle(mask, size, mask_api())
+            return to_rle(mask, size, self._api)
         except DataError:
             raise
         except Exception as error:  # damage shows itself in many ways
@@ -204,11 +205,15 @@ def warn_of_odd(found: Predictions, truth: Truth, path: Path) -> None:
 def _duplicates(found: Predictions, truth: Truth) -> int:
     """How many results equal another one, which comes before."""
     key = truth.key(found.image, found.category)
-    order = np.lexsort((found.scores, key))
-    one, next_ = order[:-1], order[1:]
-    same = (key[one] == key[next_]) & (found.scores[one] == found.scores[next_])
-    same[same] = (found.boxes[one[same]] == found.boxes[next_[same]]).all(axis=1)
-    return int(same.sum())
+    # A hash sorts faster than the results, of which few are ever alike.
+    mixed = found.scores.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    order = np.argsort(mixed ^ key.astype(np.uint64))
+    near = mixed[order[1:]] ^ mixed[order[:-1]] == key[order[1:]] ^ key[order[:-1]]
+    if not near.any():
+        return 0
+    rows = np.unique(np.r_[order[:-1][near], order[1:][near]])
+    facts = np.column_stack([key[rows], found.scores[rows], found.boxes[rows]])
+    return len(rows) - len(np.unique(facts, axis=0))
 
 
 def _warn(message: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,17 @@ class ResultsPart:
     """
 
     def __init__(self, entries: list[Any], path: Path) -> None:
-        self.image_ids = np.array([e.image_id for e in entries], np.int64)
-        self.category_ids = np.array([e.category_id for e in entries], np.int64)
-        self.scores = np.array([e.score for e in entries], np.float64)
+        count = len(entries)
+        self.image_ids = np.fromiter((e.image_id for e in entries), np.int64, count)
+        ids = (e.category_id for e in entries)
+        self.category_ids = np.fromiter(ids, np.int64, count)
+        self.scores = np.fromiter((e.score for e in entries), np.float64, count)
         boxes = [e.bbox for e in entries]
         masks = [e.segmentation for e in entries]
         self.boxes: np.ndarray | None = None
         if _all_or_none("bbox", [box is not None for box in boxes], path):
-            self.boxes = np.array(boxes, np.float64).reshape(-1, 4)
+            flat = chain.from_iterable(boxes)
+            self.boxes = np.fromiter(flat, np.float64, 4 * len(boxes)).reshape(-1, 4)
         told = [len(mask) > 0 and mask != b"null" for mask in masks]
         has_masks = _all_or_none("segmentation", told, path)
         self.masks: list[Any] | None = masks if has_masks else None
@@ -87,16 +91,19 @@ def read_parts(path: Path) -> Iterator[ResultsPart]:
         raise _explain(path, text, error) from error
 
 
-def check_reader() -> None:
-    """Makes sure that results can be read.
+def json_decoder() -> Any:
+    """A function that decodes a json of any form.
+
+    Returns:
+        Bytes -> what they hold.
 
     Raises:
         BackendError: if msgspec is not installed.
     """
-    _decoder()
+    return _msgspec().json.Decoder().decode
 
 
-def _decoder() -> Any:
+def _msgspec() -> Any:
     try:
         import msgspec
     except ImportError as error:
@@ -104,6 +111,11 @@ def _decoder() -> Any:
             "Results are read with msgspec, which is not installed: run pip install "
             "'vild[evaluate]'."
         ) from error
+    return msgspec
+
+
+def _decoder() -> Any:
+    msgspec = _msgspec()
     box = tuple[float, float, float, float] | None
     result = msgspec.defstruct(
         "Result",
