@@ -114,8 +114,8 @@ def test_importing_vild_loads_no_framework():
 
 SIGNATURES = {
     "detect": "(image, classes=None, model='r50-ensemble', **settings)",
-    "evaluate": "(detector, dataset, protocol='lvis', *, vocabulary=None, base=None, "
-    "batch_size=8, limit=None, **settings)",
+    "evaluate": "(detector, dataset, protocol='lvis', *, out=None, vocabulary=None, "
+    "base=None, batch_size=8, limit=None, workers=0, **settings)",
     "list_models": "()",
     "load_pretrained": "(name, checkpoint=None, *, teacher=None, **settings)",
     "teachers.get": "(spec)",

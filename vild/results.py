@@ -91,6 +91,11 @@ class Detections:
             self._masks = self._checked(self._masks())
         return self._masks
 
+    @property
+    def lazy_masks(self) -> Masks:
+        """The masks as they were given or last asked for; what is lazy stays so."""
+        return self._masks
+
     def _checked(self, masks: np.ndarray | None) -> np.ndarray | None:
         if masks is None:
             return None

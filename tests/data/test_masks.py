@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vild.data.masks import LazyMasks, paste_masks
+from vild.data.masks import LazyMasks, paste_masks, paste_runs
+from vild.data.rle import encode_rle
 from vild.errors import InputError
 
 
@@ -40,6 +41,19 @@ def test_a_full_mask_covers_its_box(
     within = (columns > x1 + 2) & (columns < x2 - 2) & (rows > y1 + 2) & (rows < y2 - 2)
     assert not (mask & ~around).any()
     assert mask[within].all()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_pasted_runs_are_those_of_the_pasted_masks(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(1, 40)), int(rng.integers(1, 40))
+    crops = rng.random((6, 7, 7), np.float32).round(1)
+    low = rng.uniform(-30, 50, (6, 2))
+    boxes = np.concatenate([low, low + rng.uniform(-2, 60, (6, 2))], 1)
+    boxes = boxes.astype(np.float32)
+    expected = [encode_rle(mask) for mask in paste_masks(crops, boxes, size)]
+    assert paste_runs(crops, boxes, size) == expected
+    assert LazyMasks(crops, boxes, size).runs() == expected
 
 
 def test_a_huge_box_costs_no_more_than_its_photo() -> None:

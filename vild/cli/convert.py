@@ -1,11 +1,11 @@
 """`vild convert`: a dataset from one form into another."""
 
 import argparse
-import os
 import re
 from pathlib import Path
 from typing import Any
 
+from vild.cli import options
 from vild.errors import InputError
 
 _FORMS = ("coco", "lvis", "tfrecord")
@@ -85,7 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--shards and --split are of tfrecord:FOLDER only.")
     missing = {"missing": "skip"} if arguments.skip_missing else {}
     dataset = get(arguments.source, **missing)
-    workers = arguments.workers if arguments.workers is not None else _processors()
+    workers = (
+        arguments.workers if arguments.workers is not None else options.processors()
+    )
     if form == "tfrecord":
         split = arguments.split or split_of(dataset.name)
         files = write_records(dataset, folder, split, arguments.shards, workers)
@@ -111,10 +113,3 @@ def split_of(name: str) -> str:
     """
     words = re.findall("[a-z]+", name.lower())
     return next((word for word in ("train", "val", "test") if word in words), "data")
-
-
-def _processors() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

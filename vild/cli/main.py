@@ -13,6 +13,7 @@ import vild
 from vild.cli import console
 from vild.cli.convert import add_command as add_convert
 from vild.cli.detect import add_command as add_detect
+from vild.cli.evaluate import add_command as add_evaluate
 from vild.cli.models import add_command as add_models
 from vild.cli.train import add_command as add_train
 from vild.errors import VildError
@@ -73,6 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     add_detect(commands)
+    add_evaluate(commands)
     add_models(commands)
     add_convert(commands)
     add_train(commands)

@@ -1,6 +1,7 @@
 """Arguments that commands share: the settings, and classes in words."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,17 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"not a whole number above 0: {text!r}")
     return int(text)
+
+
+def processors() -> int:
+    """How many processors this process may use.
+
+    Returns:
+        1 or more.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def read_classes(text: str | None) -> "list[list[str]] | Vocabulary | None":

@@ -1,12 +1,13 @@
 """Datasets in COCO's form: a json of annotations and a folder of images."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from vild.data.categories import Category
 from vild.data.coco_boxes import boxes_in_images
 from vild.data.coco_categories import read_categories
 from vild.data.coco_json import CocoJson
@@ -42,6 +43,8 @@ class Coco:
         name: see above.
         categories: in the json's order.
         fingerprint: changes with the json and with what is left out.
+        source: the json, with numbers as they are there.
+        rows: (N,) int64: which of its images these are.
 
     Raises:
         DataError: if the json is missing, damaged or of another form, or the first
@@ -71,38 +74,40 @@ class Coco:
             raise InputError(
                 f"missing must be 'error' or 'skip', received {missing!r}."
             )
-        self._json = CocoJson(annotations)
+        self.source = CocoJson(annotations)
         self._folder = self._near() if images is None else Path(images)
-        self.name = name or self._json.path.stem
-        path = self._json.path
-        self.categories = read_categories(self._json.categories, path, base)
+        self.name = name or self.source.path.stem
+        path = self.source.path
+        self.categories: Sequence[Category] = read_categories(
+            self.source.categories, path, base
+        )
         known = {category.id for category in self.categories}
-        strange = set(np.unique(self._json.category_of).tolist()) - known
+        strange = set(np.unique(self.source.category_of).tolist()) - known
         if strange:
             raise DataError(
                 f"{str(path)!r} has annotations of the category {min(strange)}, but "
                 "lists no such category: mend its list."
             )
-        self._rows = self._find_rows(missing == "skip")
-        self.fingerprint = f"{self._json.fingerprint}:{len(self._rows)}"
-        self._boxes, row_of = boxes_in_images(self._json)
+        self.rows = self._find_rows(missing == "skip")
+        self.fingerprint = f"{self.source.fingerprint}:{len(self.rows)}"
+        self._boxes, row_of = boxes_in_images(self.source)
         # Annotations by image, those of one image in the json's order.
-        index_of = np.full(len(self._json.image_ids) + 1, -1)  # the last: of none
-        index_of[self._rows] = np.arange(len(self._rows))
+        index_of = np.full(len(self.source.image_ids) + 1, -1)  # the last: of none
+        index_of[self.rows] = np.arange(len(self.rows))
         self._order = np.argsort(index_of[row_of], kind="stable")
         self._ends = np.searchsorted(
-            index_of[row_of][self._order], np.arange(len(self._rows) + 1)
+            index_of[row_of][self._order], np.arange(len(self.rows) + 1)
         )
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def __getitem__(self, index: int) -> Example:
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} images, not {index}")
         index %= len(self)
-        row = int(self._rows[index])
-        source = self._json
+        row = int(self.rows[index])
+        source = self.source
         height, width = source.sizes[row].tolist()
         found = self._order[self._ends[index] : self._ends[index + 1]]
         segments = [source.segments[i] for i in found.tolist()]
@@ -125,15 +130,15 @@ class Coco:
         )
 
     def _near(self) -> Path:
-        some = range(min(len(self._json.image_ids), _TRIED))
-        return find_folder(self._json.path, map(self._places, some))
+        some = range(min(len(self.source.image_ids), _TRIED))
+        return find_folder(self.source.path, map(self._places, some))
 
     def _places(self, row: int) -> list[str]:
-        return places(*self._json.file_names[row], self._url_first)
+        return places(*self.source.file_names[row], self._url_first)
 
     def _find_rows(self, skip: bool) -> np.ndarray:
         """Which images of the json are in the dataset."""
-        count = len(self._json.image_ids)
+        count = len(self.source.image_ids)
         rows = [row for row in range(count) if not skip or self._is_there(row)]
         if count and (not rows or not self._is_there(rows[0])):
             # A wrong folder is told now, not after hours.

@@ -19,6 +19,7 @@ class CocoJson:
 
     Args:
         path: the json.
+        files: whether every image must name its file.
 
     Attributes:
         categories: as they are there.
@@ -30,7 +31,10 @@ class CocoJson:
         image_of, category_of: (A,) int64: ids.
         areas: (A,) float64 in square pixels; those of the boxes where not given.
         crowd: (A,) bool.
+        ignored: (A,) bool: flagged as `ignore` or, as some of VOC are, `difficult`.
+        ids: (A,) int64; from 1 on where they are no numbers.
         segments: A masks.
+        federated: whether each image says which categories are certainly not there.
         fingerprint: of the content.
 
     Raises:
@@ -44,12 +48,14 @@ class CocoJson:
         (0, 4)
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, files: bool = True) -> None:
         self.path = Path(path)
+        self._files = files
         self.segments = Segments()
         self._boxes, self._areas = array("d"), array("d")
         self._images, self._categories = array("q"), array("q")
-        self._crowd = array("b")
+        self._ids = array("q")
+        self._crowd, self._ignored = array("b"), array("b")
         content = self._parse()
         # Only annotations that are none are left in their list.
         for entry in content["annotations"]:
@@ -62,8 +68,11 @@ class CocoJson:
         self.image_of = np.frombuffer(self._images, np.int64)
         self.category_of = np.frombuffer(self._categories, np.int64)
         self.crowd = np.frombuffer(self._crowd, bool)
+        self.ignored = np.frombuffer(self._ignored, bool)
+        self.ids = np.frombuffer(self._ids, np.int64)
         # Kept alive by their views, but handed to other processes once.
-        del self._boxes, self._areas, self._images, self._categories, self._crowd
+        del self._boxes, self._areas, self._images, self._categories
+        del self._crowd, self._ignored, self._ids
         self._check()
 
     def _parse(self) -> dict[str, Any]:
@@ -107,6 +116,10 @@ class CocoJson:
             self._images.append(entry["image_id"])
             self._categories.append(entry["category_id"])
             self._crowd.append(bool(entry.get("iscrowd", 0)))
+            ignored = entry.get("ignore", 0) or entry.get("difficult", 0)
+            self._ignored.append(bool(ignored))
+            number = entry.get("id")
+            self._ids.append(number if type(number) is int else len(self._ids) + 1)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             wanted = (
                 "whole numbers as image_id and category_id, bbox as [x, y, width, "
@@ -119,16 +132,19 @@ class CocoJson:
         ids, sizes = array("q"), array("q")
         self.file_names: list[tuple[str, str]] = []
         negative, not_exhaustive = [], []
+        self.federated = True
         for entry in images:
             try:
                 ids.append(entry["id"])
                 sizes.extend((entry["height"], entry["width"]))
                 names = entry.get("file_name") or "", entry.get("coco_url") or ""
-                if not any(names) or not all(isinstance(name, str) for name in names):
+                named = any(names) or not self._files
+                if not named or not all(isinstance(name, str) for name in names):
                     raise ValueError("no name")
                 self.file_names.append(names)
                 negative.append(_ids(entry.get("neg_category_ids")))
                 not_exhaustive.append(_ids(entry.get("not_exhaustive_category_ids")))
+                self.federated &= "neg_category_ids" in entry
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 wanted = (
                     "whole numbers as id, height and width, and a text as file_name "

@@ -1,9 +1,12 @@
 """Masks at the size of the photo, pasted from box crops."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from vild.data.rle import encode_rle
 from vild.errors import InputError
 
 
@@ -36,26 +39,42 @@ def paste_masks(
         >>> int(paste_masks(full, box, (6, 8)).sum())
         30
     """
-    masks, boxes = np.asarray(masks, np.float32), np.asarray(boxes, np.float32)
-    if masks.ndim != 3 or boxes.shape != (len(masks), 4):
-        raise InputError(
-            "masks must be (N, h, w) and boxes (N, 4), but "
-            f"{masks.shape} and {boxes.shape} were given; pass one box for each mask"
-        )
     pasted = np.zeros((len(masks), *size), bool)
-    padded = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
-    for canvas, crop, corners in zip(
-        pasted, padded, _whole_boxes(boxes, masks.shape[1:]), strict=True
-    ):
-        x1, y1, x2, y2 = (int(corner) for corner in corners)
-        rows = _samples(y1, y2, size[0], crop.shape[0])
-        columns = _samples(x1, x2, size[1], crop.shape[1])
-        if rows is None or columns is None:
-            continue
-        lines = _blend(crop[:, columns.first], crop[:, columns.second], columns.weight)
-        inside = _blend(lines[rows.first], lines[rows.second], rows.weight[:, None])
-        np.greater(inside, 0.5, out=canvas[rows.target, columns.target])
+    for canvas, window in zip(pasted, _windows(masks, boxes, size), strict=True):
+        if window is not None:
+            canvas[window.rows, window.columns] = window.mask
     return pasted
+
+
+def paste_runs(
+    masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]
+) -> list[dict[str, Any]]:
+    """Paste mask crops and pack them, without drawing any at the size of the photo.
+
+    Args:
+        masks: as for `paste_masks`.
+        boxes: as for `paste_masks`.
+        size: as for `paste_masks`.
+
+    Returns:
+        N COCO run lengths, equal to `encode_rle` of each pasted mask.
+
+    Raises:
+        InputError: The shapes do not fit each other.
+
+    Example:
+        >>> import numpy as np
+        >>> box = np.array([[2, 1, 6, 4]], np.float32)
+        >>> paste_runs(np.ones((1, 28, 28), np.float32), box, (6, 8))[0]["size"]
+        [6, 8]
+    """
+    nothing = np.zeros((1, 1), bool)
+    return [
+        encode_rle(nothing, size)
+        if window is None
+        else encode_rle(window.mask, size, (window.rows.start, window.columns.start))
+        for window in _windows(masks, boxes, size)
+    ]
 
 
 @dataclass(frozen=True)
@@ -83,6 +102,10 @@ class LazyMasks:
         """Return the (N, H, W) bool masks, see `paste_masks`."""
         return paste_masks(self.masks, self.boxes, self.size)
 
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the masks as run lengths, see `paste_runs`."""
+        return paste_runs(self.masks, self.boxes, self.size)
+
     def __getitem__(self, index: slice | np.ndarray) -> "LazyMasks":
         return LazyMasks(self.masks[index], self.boxes[index], self.size)
 
@@ -101,6 +124,38 @@ def _whole_boxes(boxes: np.ndarray, crop: tuple[int, ...]) -> np.ndarray:
     # and above the photo, where a mask is empty.
     limit = np.float32(2**40)
     return np.where(usable, corners.clip(-limit, limit), -4).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The part of a photo that a pasted mask may cover."""
+
+    rows: slice
+    columns: slice
+    mask: np.ndarray
+
+
+def _windows(
+    masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]
+) -> Iterator[_Window | None]:
+    """Paste mask crops one by one; None for those outside of the photo."""
+    masks, boxes = np.asarray(masks, np.float32), np.asarray(boxes, np.float32)
+    if masks.ndim != 3 or boxes.shape != (len(masks), 4):
+        raise InputError(
+            "masks must be (N, h, w) and boxes (N, 4), but "
+            f"{masks.shape} and {boxes.shape} were given; pass one box for each mask"
+        )
+    padded = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
+    corners = _whole_boxes(boxes, masks.shape[1:]).tolist()
+    for crop, (x1, y1, x2, y2) in zip(padded, corners, strict=True):
+        rows = _samples(y1, y2, size[0], crop.shape[0])
+        columns = _samples(x1, x2, size[1], crop.shape[1])
+        if rows is None or columns is None:
+            yield None
+            continue
+        lines = _blend(crop[:, columns.first], crop[:, columns.second], columns.weight)
+        inside = _blend(lines[rows.first], lines[rows.second], rows.weight[:, None])
+        yield _Window(rows.target, columns.target, inside > 0.5)
 
 
 @dataclass(frozen=True)

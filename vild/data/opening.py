@@ -8,6 +8,8 @@ unpacked:
     coco:coco/annotations/instances_val2017.json     images in coco/val2017
     lvis:lvis/lvis_v1_val.json                       images in lvis/val2017
     lvis:what/vild/convert/wrote                     annotations.json, images/
+    voc:VOCdevkit/VOC2007/test                       the list ImageSets/Main/test.txt
+    objects365:objects365/zhiyuan_objv2_val.json     images in objects365/val/patch0
     tfrecord:records/val-*                           see `vild.data.released_records`
 """
 
@@ -16,7 +18,9 @@ from typing import Literal
 
 from vild.data.coco import Coco
 from vild.data.lvis_dataset import Lvis
+from vild.data.objects365 import Objects365
 from vild.data.released_records import Records
+from vild.data.voc import Voc
 from vild.errors import DataError
 
 Missing = Literal["error", "skip"]
@@ -64,6 +68,47 @@ def lvis(path: str, missing: Missing = "error") -> Lvis:
     """
     found = _find_json(path, ("lvis*.json", "annotations*.json"), "lvis")
     return Lvis(found, missing=missing)
+
+
+def objects365(path: str, missing: Missing = "error") -> Objects365:
+    """Opens a dataset in the form of Objects365.
+
+    Args:
+        path: a json, or a folder that holds one `zhiyuan*.json`, `objects365*.json` or
+            `annotations*.json`.
+        missing: see `Coco`.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        DataError: if there is none, or there are several.
+    """
+    patterns = ("zhiyuan*.json", "objects365*.json", "annotations*.json")
+    return Objects365(_find_json(path, patterns, "objects365"), missing=missing)
+
+
+def voc(path: str) -> Voc:
+    """Opens a dataset in the form of PASCAL VOC.
+
+    Args:
+        path: its folder, and the name of a list of images in `ImageSets/Main`.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        DataError: as for `Voc`.
+    """
+    lists = sorted((Path(path) / "ImageSets" / "Main").glob("*.txt"))
+    if lists:
+        # Lists of single classes have a _ in their names.
+        names = [p.stem for p in lists if "_" not in p.stem] or [lists[0].stem]
+        raise DataError(
+            f"{path!r} has the lists of images {', '.join(names)}: name one, e.g. "
+            f"voc:{path}/{names[0]}."
+        )
+    return Voc(Path(path).parent, Path(path).name)
 
 
 def tfrecord(pattern: str) -> Records:

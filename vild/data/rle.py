@@ -46,11 +46,17 @@ class PackedMasks:
         return PackedMasks([self.packed[i] for i in kept], self.size)
 
 
-def encode_rle(mask: np.ndarray) -> dict[str, Any]:
+def encode_rle(
+    mask: np.ndarray,
+    size: tuple[int, int] | None = None,
+    corner: tuple[int, int] = (0, 0),
+) -> dict[str, Any]:
     """Pack a mask as compressed COCO run lengths, equal to those of pycocotools.
 
     Args:
         mask: (H, W) bool.
+        size: (H, W) of the photo, where the mask is a window of it; None: it is whole.
+        corner: row and column of the photo at which the window begins.
 
     Returns:
         `{"size": [H, W], "counts": str}`; runs go down the columns, 0 first.
@@ -68,12 +74,37 @@ def encode_rle(mask: np.ndarray) -> dict[str, Any]:
         raise InputError(
             f"a mask must be (H, W), but shape {mask.shape} was given; pass one mask"
         )
-    height, width = mask.shape
-    edges = _run_edges(mask.astype(bool, copy=False))
+    height, width = mask.shape if size is None else size
+    edges = _run_edges(mask.astype(bool, copy=False), height, corner)
     counts = np.diff(np.concatenate([[0], edges, [height * width]]))
     if counts[-1] == 0 and len(counts) > 1:
         counts = counts[:-1]
     return {"size": [height, width], "counts": _pack(counts)}
+
+
+def rle_area(rle: Mapping[str, Any]) -> int:
+    """Count the pixels of a mask without unpacking it.
+
+    Args:
+        rle: as for `decode_rle`, compressed.
+
+    Returns:
+        How many pixels are in the mask.
+
+    Raises:
+        InputError: The counts are damaged.
+
+    Example:
+        >>> rle_area({"size": [2, 2], "counts": "22"})
+        2
+    """
+    try:
+        return int(_unpack(rle["counts"])[1::2].sum())
+    except ValueError as error:
+        raise InputError(
+            f"this is not a COCO run-length mask ({error}); write it again with "
+            "encode_rle"
+        ) from error
 
 
 def decode_rle(rle: Mapping[str, Any]) -> np.ndarray:
@@ -109,9 +140,8 @@ def decode_rle(rle: Mapping[str, Any]) -> np.ndarray:
     return np.repeat(values, counts).reshape(width, height).T
 
 
-def _run_edges(mask: np.ndarray) -> np.ndarray:
-    """Return the positions, column by column, where the mask changes from 0 on."""
-    height = mask.shape[0]
+def _run_edges(mask: np.ndarray, height: int, corner: tuple[int, int]) -> np.ndarray:
+    """Return the positions, column by column, where the photo changes from 0 on."""
     columns = np.flatnonzero(mask.any(axis=0))
     rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
@@ -125,8 +155,8 @@ def _run_edges(mask: np.ndarray) -> np.ndarray:
     line = np.concatenate([[False], flat.ravel()])
     changes = np.flatnonzero(line[1:] != line[:-1])
     column, row = np.divmod(changes, part.shape[0] + 1)
-    edges = (left + column) * height + top + row
-    # In a box of full height a run may go on in the next column.
+    edges = (corner[1] + left + column) * height + corner[0] + top + row
+    # At the full height of the photo a run may go on in the next column.
     goes_on = np.flatnonzero(edges[1:-1:2] == edges[2::2])
     return np.delete(edges, np.concatenate([2 * goes_on + 1, 2 * goes_on + 2]))
 

@@ -58,6 +58,20 @@ class Segments:
                 raise
         self._object_ends.append(len(self._polygon_ends) - 1)
 
+    def present(self, rows: np.ndarray) -> bool:
+        """Tells whether each of some annotations has a mask.
+
+        Args:
+            rows: (M,) numbers of annotations.
+
+        Returns:
+            True if none is without.
+        """
+        ends = np.frombuffer(self._object_ends, np.int64)
+        there = ends[1:] > ends[:-1]
+        there[list(self._runs)] = True
+        return bool(there[rows].all())
+
     def __getitem__(self, index: int) -> Segment | None:
         if index in self._runs:
             return self._runs[index]

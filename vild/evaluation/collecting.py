@@ -1,10 +1,9 @@
-"""Answers of a detector, collected in memory."""
+"""Boxes that a detector found, collected in memory."""
 
 from typing import Any
 
 import numpy as np
 
-from vild.data.rle import encode_rle
 from vild.evaluation.predictions import Predictions
 from vild.evaluation.truth import Truth
 
@@ -14,14 +13,11 @@ class Collected:
 
     Args:
         categories: id of each class that was asked for; None for proposals.
-        masks: whether to keep masks, as run lengths.
     """
 
-    def __init__(self, categories: list[int] | None, masks: bool = False) -> None:
+    def __init__(self, categories: list[int] | None) -> None:
         self._ids = None if categories is None else np.array(categories, np.int64)
-        self._masks = masks
         self._parts: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = []
-        self._packed: list[Any] = []
 
     def add(self, image_id: int, answer: Any) -> None:
         """Takes in what was found in an image.
@@ -39,8 +35,6 @@ class Collected:
         else:
             scores, ids = answer.scores, self._ids[answer.class_ids]
         self._parts.append((image_id, ids, boxes, scores.astype(np.float64)))
-        if self._masks:
-            self._packed.extend(encode_rle(mask) for mask in answer.masks)
 
     def predictions(self, truth: Truth) -> Predictions:
         """All of them.
@@ -66,5 +60,4 @@ class Collected:
             boxes=boxes,
             scores=scores,
             areas=boxes[:, 2] * boxes[:, 3],
-            mask=self._packed.__getitem__ if self._masks else None,
         )

@@ -64,17 +64,22 @@ def curves(matches: Matches, categories: int, limits: tuple[int, ...]) -> Curves
 def _precision(hits: np.ndarray, misses: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """(A, T, R) best precision at a recall or above, of (N, A, T) by falling score."""
     count, sizes, thresholds = hits.shape
+    result = np.zeros((sizes, thresholds, len(RECALLS)))
+    if not count:
+        return result
     found = np.cumsum(hits, axis=0, dtype=np.int32)
     wrong = np.cumsum(misses, axis=0, dtype=np.int32)
     values = found / (wrong + found + np.spacing(1))
     values = np.maximum.accumulate(values[::-1], axis=0)[::-1]
-    result = np.zeros((sizes, thresholds, len(RECALLS)))
+    # One search for all thresholds: each has numbers of its own, above those before.
+    above = np.arange(thresholds) * (count + 2)
     for a in range(sizes):
         # The fewest finds that reach a recall, as rounding has it.
         steps = np.arange(wanted[a] + 1) / wanted[a]
-        fewest = np.searchsorted(steps, RECALLS, "left")
-        for t in range(thresholds):
-            place = np.searchsorted(found[:, a, t], fewest, "left")
-            inside = place < count
-            result[a, t, inside] = values[place[inside], a, t]
+        fewest = np.searchsorted(steps, RECALLS, "left").clip(max=count + 1)
+        columns = (found[:, a] + above).T.ravel()
+        place = np.searchsorted(columns, above[:, None] + fewest, "left")
+        place -= np.arange(thresholds)[:, None] * count
+        which = np.nonzero(place < count)
+        result[a][which] = values[place[which], a, which[0]]
     return result

@@ -10,7 +10,8 @@ from vild.data.categories import Category
 from vild.data.dataset import Dataset, Example
 from vild.errors import InputError
 from vild.evaluation.protocols import Protocol
-from vild.settings import Overrides, Settings
+from vild.names import plain
+from vild.settings import Overrides
 
 if TYPE_CHECKING:
     from vild.detector import Detector
@@ -35,6 +36,7 @@ class Asking:
         categories: those that are asked for.
         words: their vocabulary; None for proposals.
         settings: what differs from the detector's own.
+        masks: whether there will be masks.
 
     Raises:
         InputError: for settings, or a vocabulary, that do not fit.
@@ -67,13 +69,14 @@ class Asking:
             defaults["max_detections"] = protocol.max_detections
             self.words = self._words(vocabulary, base)
         self.settings = defaults | dict(settings or {})
-        Settings().replace(self.settings, Overrides)
+        masks = detector.settings.replace(self.settings, Overrides).masks
+        self.masks = masks and detector.model.mask is not None
 
     def _words(self, vocabulary: "Vocabulary | None", base: Any) -> "Vocabulary":
         classes: Any = vocabulary
         if vocabulary is None:
-            names = [[c.name, *c.synonyms] for c in self.categories]
-            classes = [list(dict.fromkeys(group)) for group in names]
+            own = _Own(self.detector.own_vocabulary)
+            classes = [own.narrowed(spoken(category)) for category in self.categories]
         elif len(vocabulary) != len(self.categories):
             raise InputError(
                 f"The vocabulary has {len(vocabulary)} classes, but the dataset is "
@@ -97,6 +100,42 @@ class Asking:
         return self.detector.detect(images, self.words, batch_size=size, **settings)
 
 
+def spoken(category: Category) -> list[str]:
+    """The words that a category is asked for with.
+
+    Args:
+        category: of a dataset.
+
+    Returns:
+        Its synonyms, its name first if that is one; its name if there are none.
+
+    Example:
+        >>> spoken(Category(3, "tvmonitor", ("tv monitor",)))
+        ['tv monitor']
+        >>> spoken(Category(4, "sofa", ("couch", "sofa")))
+        ['sofa', 'couch']
+    """
+    if not category.synonyms:
+        return [category.name]
+    return sorted(category.synonyms, key=lambda name: name != category.name)
+
+
+class _Own:
+    """The classes that a detector has vectors of its own for."""
+
+    def __init__(self, own: "Vocabulary") -> None:
+        self._groups = {plain(g[0]): {*map(plain, g)} for g in own.synonyms}
+
+    def narrowed(self, words: list[str]) -> list[str]:
+        """The name alone, where it stands for just these synonyms.
+
+        A synonym may name another class as well (LVIS has "wrist_band" for wristlet
+        and a class wristband), and must not mix that in.
+        """
+        own = self._groups.get(plain(words[0]))
+        return words[:1] if own == {*map(plain, words)} else words
+
+
 def look(
     asking: Asking, dataset: Dataset, indexes: Sequence[int], batch_size: int
 ) -> Iterator[tuple[Example, Any]]:
@@ -106,7 +145,7 @@ def look(
         asking: what is asked.
         dataset: any.
         indexes: which images.
-        batch_size: how many at a time.
+        batch_size: how many at a time; the last batch is filled up with repetitions.
 
     Yields:
         An example and what was found in it, in order of the indexes.
@@ -120,6 +159,8 @@ def look(
         return [(example, example.picture.decode(example.size)) for example in examples]
 
     starts = range(0, len(indexes), batch_size)
+    if not starts:
+        return
     with ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(read, 0)
         for start in starts:
@@ -128,8 +169,7 @@ def look(
                 ahead = reader.submit(read, start + batch_size)
             images = [image for _, image in batch]
             # Batches of equal size, so that one compiled program serves them all.
-            if start:
-                images += images[-1:] * (batch_size - len(images))
+            images += images[-1:] * (batch_size - len(images))
             found = asking(images)
             for (example, _), answer in zip(batch, found, strict=False):
                 yield example, answer

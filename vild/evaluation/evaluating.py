@@ -1,18 +1,24 @@
 """`vild.evaluate`: a detector and a dataset -> metrics."""
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from tqdm import tqdm
-
+from vild.data.coco import Coco
 from vild.data.dataset import Dataset
 from vild.data.finding import get
 from vild.errors import InputError
 from vild.evaluation.collecting import Collected
 from vild.evaluation.detecting import Asking, look
+from vild.evaluation.evaluation import Evaluation, judge
+from vild.evaluation.overlaps import mask_api
+from vild.evaluation.predicting import predict
 from vild.evaluation.protocols import Protocol, get_protocol
-from vild.evaluation.scoring import Metrics, Scored, score, score_proposals
-from vild.evaluation.tables import table
-from vild.evaluation.truth import TruthFromExamples
+from vild.evaluation.results_files import read_results
+from vild.evaluation.results_json import json_decoder
+from vild.evaluation.scored import Metrics
+from vild.evaluation.truth import Truth, TruthFromExamples
+from vild.evaluation.truth_files import truth_of_dataset
 from vild.settings import Overrides
 
 if TYPE_CHECKING:
@@ -25,10 +31,12 @@ def evaluate(
     dataset: Dataset | str,
     protocol: str | Protocol = "lvis",
     *,
+    out: str | Path | None = None,
     vocabulary: "Vocabulary | None" = None,
     base: Any = None,
     batch_size: int = 8,
     limit: int | None = None,
+    workers: int = 0,
     **settings: Unpack[Overrides],
 ) -> dict[str, Metrics]:
     """Measures a detector on a dataset and prints a table.
@@ -38,13 +46,18 @@ def evaluate(
     Args:
         detector: what to measure.
         dataset: any, or its specification, see `vild.data.finding.get`.
-        protocol: a name of `vild.evaluation.protocols.PROTOCOLS`: `lvis`, `coco`,
-            `coco-ovd`, `voc`, `objects365` or `proposals`.
+        protocol: `lvis`, `coco`, `coco-ovd`, `voc`, `objects365` or `proposals`, see
+            `vild.evaluation.protocols.PROTOCOLS`.
+        out: a folder for predictions, metrics and a table of categories; the same
+            call goes on where one was cut off. None: nothing is kept.
         vocabulary: words to use instead, a row for each category in its order.
-        base: which categories count as base classes of an ensemble; None: those the
-            detector was trained on, by name.
+        base: which categories count as base classes of an ensemble, as for
+            `Detector.vocabulary`; None: those the detector was trained on, by name.
         batch_size: images that are looked at together.
         limit: only the first images, as many as this.
+        workers: processes that pack masks, beside the one that looks; 0 for a
+            thread. A program that asks for processes must begin with
+            `if __name__ == "__main__":`.
         **settings: see `vild.settings.Settings`. Not given: no score threshold, and
             as many detections as the protocol counts.
 
@@ -54,7 +67,9 @@ def evaluate(
 
     Raises:
         InputError: for a protocol or settings that do not fit.
-        DataError: for a dataset that cannot be read.
+        DataError: for a dataset that cannot be read or judged in this way, or a
+            folder that holds another run.
+        BackendError: if `vild[evaluate]` is not installed.
 
     Example:
         >>> metrics = vild.evaluate(detector, "lvis:lvis/lvis_v1_val.json")
@@ -62,13 +77,90 @@ def evaluate(
 
     Source: paper section 4; released evaluation.
     """
-    chosen = get_protocol(protocol)
-    scored = _run(
-        detector, get(dataset), chosen, vocabulary, base, batch_size, limit, settings
+    found, said = evaluate_detector(
+        detector,
+        get(dataset),
+        protocol,
+        out=out,
+        vocabulary=vocabulary,
+        base=base,
+        batch_size=batch_size,
+        limit=limit,
+        workers=workers,
+        **settings,
     )
-    metrics = {kind: part.metrics for kind, part in scored.items()}
-    print(table(metrics))
-    return metrics
+    print(f"{found.table()}\n{said}")
+    return found.metrics
+
+
+def evaluate_detector(
+    detector: "Detector",
+    dataset: Dataset,
+    protocol: str | Protocol = "lvis",
+    *,
+    out: str | Path | None = None,
+    vocabulary: "Vocabulary | None" = None,
+    base: Any = None,
+    batch_size: int = 8,
+    limit: int | None = None,
+    workers: int = 0,
+    **settings: Unpack[Overrides],
+) -> tuple[Evaluation, str]:
+    """`evaluate`, for those who want more than the metrics.
+
+    Args:
+        detector: as for `evaluate`.
+        dataset: as for `evaluate`, but no specification.
+        protocol: as for `evaluate`.
+        out: as for `evaluate`.
+        vocabulary: as for `evaluate`.
+        base: as for `evaluate`.
+        batch_size: as for `evaluate`.
+        limit: as for `evaluate`.
+        workers: as for `evaluate`.
+        **settings: as for `evaluate`.
+
+    Returns:
+        Metrics and what they were made of; and a line about speed.
+
+    Raises:
+        VildError: as for `evaluate`.
+
+    Example:
+        >>> found, _ = evaluate_detector(detector, dataset)
+        >>> found.categories()
+    """
+    chosen = get_protocol(protocol)
+    asking = Asking(detector, dataset.categories, chosen, vocabulary, base, settings)
+    count = _count(dataset, limit)
+    # Hours later would be too late to miss these.
+    json_decoder()
+    if asking.masks:
+        mask_api()
+    truth = _Truth(dataset, range(count), asking.masks)
+    with tempfile.TemporaryDirectory(prefix="vild-evaluate-") as temporary:
+        folder = Path(temporary if out is None else out)
+        predicted = predict(
+            asking,
+            dataset,
+            count,
+            folder,
+            batch_size=batch_size,
+            workers=workers,
+            seen=truth.add,
+        )
+        real = truth.all()
+        predictions = read_results(
+            predicted.path,
+            real,
+            masks=asking.masks,
+            classes=asking.words is not None,
+            own=True,
+        )
+        found = judge(real, predictions, chosen, None if asking.masks else False)
+        if out is not None:
+            found.save(folder)
+    return found, str(predicted)
 
 
 def box_metrics(
@@ -82,7 +174,7 @@ def box_metrics(
     limit: int | None = None,
     **settings: Unpack[Overrides],
 ) -> Metrics:
-    """Measures boxes only, quickly and without a word: for use while training.
+    """Measures boxes only, in memory and without a word: for use while training.
 
     Args:
         detector: what to measure.
@@ -106,41 +198,40 @@ def box_metrics(
     """
     chosen = get_protocol(protocol)
     without: Overrides = {**settings, "masks": False}
-    scored = _run(
-        detector, dataset, chosen, vocabulary, base, batch_size, limit, without
-    )
-    return scored["bbox"].metrics
+    asking = Asking(detector, dataset.categories, chosen, vocabulary, base, without)
+    count = _count(dataset, limit)
+    truth = _Truth(dataset, range(count), masks=False)
+    ids = [category.id for category in asking.categories]
+    collected = Collected(None if asking.words is None else ids)
+    for example, answer in look(asking, dataset, range(count), min(batch_size, count)):
+        truth.add(example)
+        collected.add(example.image_id, answer)
+    real = truth.all()
+    found = judge(real, collected.predictions(real), chosen, masks=False)
+    return found.metrics["bbox"]
 
 
-def _run(
-    detector: "Detector",
-    dataset: Dataset,
-    protocol: Protocol,
-    vocabulary: "Vocabulary | None",
-    base: Any,
-    batch_size: int,
-    limit: int | None,
-    settings: Overrides,
-) -> dict[str, Scored]:
-    asking = Asking(detector, dataset.categories, protocol, vocabulary, base, settings)
+class _Truth:
+    """The objects of a dataset: from its json, or else from its examples."""
+
+    def __init__(self, dataset: Dataset, indexes: range, masks: bool) -> None:
+        self._whole: Truth | None = None
+        if isinstance(dataset, Coco):
+            self._whole = truth_of_dataset(dataset, indexes)
+        self._parts = TruthFromExamples(dataset.name, dataset.categories, masks)
+
+    def add(self, example: Any) -> None:
+        if self._whole is None:
+            self._parts.add(example)
+
+    def all(self) -> Truth:
+        return self._whole or self._parts.truth()
+
+
+def _count(dataset: Dataset, limit: int | None) -> int:
+    if limit is not None and limit < 1:
+        raise InputError(f"limit must be a whole number above 0, received {limit!r}.")
     count = len(dataset) if limit is None else min(limit, len(dataset))
     if not count:
         raise InputError(f"The dataset {dataset.name!r} has no images to look at.")
-    masks = asking.settings.get("masks", detector.settings.masks)
-    masks = masks and detector.model.mask is not None
-    real = TruthFromExamples(dataset.name, dataset.categories, masks)
-    ids = [category.id for category in asking.categories]
-    collected = Collected(None if asking.words is None else ids, masks)
-    with tqdm(total=count, unit="image", disable=None) as bar:
-        for example, answer in look(asking, dataset, range(count), batch_size):
-            real.add(example)
-            collected.add(example.image_id, answer)
-            bar.update()
-    truth = real.truth()
-    predictions = collected.predictions(truth)
-    if protocol.rules == "proposals":
-        return {"bbox": score_proposals(truth, predictions, protocol)}
-    found = {"bbox": score(truth, predictions, protocol)}
-    if masks and truth.has_masks:
-        found["segm"] = score(truth, predictions, protocol, masks=True)
-    return found
+    return count

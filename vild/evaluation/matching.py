@@ -30,7 +30,7 @@ class Matches:
 
     Attributes:
         rows: (N,) int64: the detections by category, score, image; numbers in the
-            `Predictions`.
+            predictions that took part.
         category: (N,) int64.
         image: (N,) int64.
         scores: (N,) float64.
@@ -85,7 +85,7 @@ def match(
     ignored = truth.ignored[:, None] | (areas < _LOWEST) | (areas > _HIGHEST)
     chosen = np.zeros((len(order), len(AREAS), len(_THRESHOLDS)), np.uint8)
     taken = np.zeros((len(truth), *chosen.shape[1:]), bool)
-    for pairs in _pairs(truth, key[order], real):
+    for pairs in pairs_of(truth, key[order], real):
         place, objects = pairs
         iou = overlaps(order[place], objects)
         close = iou >= _THRESHOLDS[0]
@@ -113,13 +113,18 @@ def match(
     )
 
 
-def _pairs(
+def pairs_of(
     truth: Truth, keys: np.ndarray, real: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Detections with each object of their image and category, some at a time.
 
+    Args:
+        truth: the objects.
+        keys: (N,) rising: `truth.key` of each detection.
+        real: (A,) the objects, by rising key.
+
     Yields:
-        (P,) places of detections, (P,) numbers of objects.
+        (P,) places of detections in `keys`, (P,) numbers of objects.
     """
     real_keys = truth.key(truth.image[real], truth.category[real])
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]][: len(keys)])

@@ -12,8 +12,8 @@ class Predictions:
     """Detections, by number of image and of category of a `Truth`.
 
     Attributes:
-        image: (N,) int64.
-        category: (N,) int64.
+        image: (N,) ints.
+        category: (N,) ints.
         boxes: (N, 4) float64 x y width height in pixels; may reach out of the image.
         scores: (N,) float64.
         areas: (N,) float64 in square pixels.

@@ -1,37 +1,19 @@
 """Objects x predictions -> metrics, by the rules of a protocol."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from vild.data.categories import Category
-from vild.evaluation.curves import NONE, Curves, curves
-from vild.evaluation.matching import Matches, match
+from vild.evaluation.curves import Curves, curves
+from vild.evaluation.matching import match
 from vild.evaluation.overlaps import BoxOverlaps, MaskOverlaps
 from vild.evaluation.predictions import Predictions
 from vild.evaluation.protocols import AREAS, Protocol
+from vild.evaluation.scored import Metrics, Scored, mean
 from vild.evaluation.truth import Truth
 
-Metrics = dict[str, float]
-
 _AP50, _AP75 = 0, 5  # of IOU_THRESHOLDS
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """The metrics of boxes or of masks, and what they were made of.
-
-    Attributes:
-        metrics: name -> a fraction, or -1 where there is nothing to be found.
-        truth: the objects that took part.
-        matches: what became of the detections.
-        curves: precision and recall of each category.
-    """
-
-    metrics: Metrics
-    truth: Truth
-    matches: Matches
-    curves: Curves
 
 
 def score(
@@ -52,6 +34,10 @@ def score(
         novel; `AR@300` and so on.
     """
     excused = None
+    if protocol.rules == "lvis":
+        truth = replace(truth, crowd=np.zeros_like(truth.crowd))
+    else:
+        truth = replace(truth, ignored=truth.crowd)
     if protocol.open_vocabulary:
         truth, predictions = _only_split(truth, predictions)
     if protocol.per_image is not None:
@@ -63,7 +49,7 @@ def score(
     matches = match(truth, predictions, overlaps, limit, excused)
     found = curves(matches, len(truth.categories), protocol.per_class)
     metrics = _precision(found, truth) | _recall(found, protocol.per_class)
-    return Scored(metrics, truth, matches, found)
+    return Scored(metrics, truth, matches, found, _by_category(found))
 
 
 def score_proposals(
@@ -99,12 +85,15 @@ def _score_boxes(truth: Truth, predictions: Predictions, protocol: Protocol) -> 
         truth,
         categories=[Category(1, "object")],
         category=np.zeros_like(truth.category),
+        ignored=truth.crowd,
     )
     boxes = replace(predictions, category=np.zeros_like(predictions.category))
     overlaps = BoxOverlaps(one, boxes)
     matches = match(one, boxes, overlaps, protocol.per_class[-1])
     found = curves(matches, 1, protocol.per_class)
-    return Scored(_recall(found, protocol.per_class), one, matches, found)
+    metrics = _recall(found, protocol.per_class)
+    reached = {"AR": found.recall[:, :, 0, -1].mean(axis=0)}
+    return Scored(metrics, one, matches, found, reached)
 
 
 def _federated(
@@ -131,36 +120,42 @@ def _only_split(truth: Truth, predictions: Predictions) -> tuple[Truth, Predicti
     return truth, predictions.keep(kept)
 
 
+def _by_category(found: Curves) -> dict[str, np.ndarray]:
+    """(K,) what was reached for each category."""
+    precision = found.precision[..., 0].mean(axis=1)
+    return {
+        "AP": precision.mean(axis=0),
+        "AP50": precision[_AP50],
+        "AP75": precision[_AP75],
+        "AR": found.recall[:, :, 0, -1].mean(axis=0),
+    }
+
+
 def _precision(found: Curves, truth: Truth) -> Metrics:
     every = found.precision[..., 0]
     metrics = {
-        "AP": _mean(every),
-        "AP50": _mean(every[_AP50]),
-        "AP75": _mean(every[_AP75]),
+        "AP": mean(every),
+        "AP50": mean(every[_AP50]),
+        "AP75": mean(every[_AP75]),
     }
     for a, letter in enumerate(AREAS):
         if letter:
-            metrics[f"AP{letter}"] = _mean(found.precision[..., a])
+            metrics[f"AP{letter}"] = mean(found.precision[..., a])
     for suffix, group in truth.groups().items():
         part = every[..., group]
-        metrics[f"AP{suffix}"] = _mean(part)
+        metrics[f"AP{suffix}"] = mean(part)
         if suffix.startswith("_"):
-            metrics[f"AP50{suffix}"] = _mean(part[_AP50])
-            metrics[f"AP75{suffix}"] = _mean(part[_AP75])
+            metrics[f"AP50{suffix}"] = mean(part[_AP50])
+            metrics[f"AP75{suffix}"] = mean(part[_AP75])
     return metrics
 
 
 def _recall(found: Curves, limits: tuple[int, ...]) -> Metrics:
     metrics = {
-        f"AR@{limit}": _mean(found.recall[:, :, 0, m]) for m, limit in enumerate(limits)
+        f"AR@{limit}": mean(found.recall[:, :, 0, m]) for m, limit in enumerate(limits)
     }
     for a, letter in enumerate(AREAS):
         if letter:
             name = f"AR{letter}@{limits[-1]}"
-            metrics[name] = _mean(found.recall[:, :, a, -1])
+            metrics[name] = mean(found.recall[:, :, a, -1])
     return metrics
-
-
-def _mean(values: np.ndarray) -> float:
-    told = values[values > NONE]
-    return float(told.mean()) if told.size else NONE

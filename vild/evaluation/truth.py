@@ -26,12 +26,14 @@ class Truth:
         boxes: (A, 4) float64 x y width height in pixels.
         areas: (A,) float64 in square pixels.
         crowd: (A,) bool: whether it stands for many, see `Example.crowd`.
-        ignored: (A,) bool: whether it is neither to be found nor a mistake to find.
+        ignored: (A,) bool: whether it is flagged as neither to be found nor a mistake
+            to find.
         ids: (A,) int64: numbers of the annotations.
         segment: number of an object -> its mask as annotated.
         has_masks: whether every object has one.
         negative: (M,) int64: image * K + category that is certainly not there.
         not_exhaustive: (M,) int64: of which only some objects are annotated.
+        federated: whether it is known what is certainly not there.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Truth:
     has_masks: bool
     negative: np.ndarray
     not_exhaustive: np.ndarray
+    federated: bool
 
     def __len__(self) -> int:
         return len(self.image)
@@ -82,6 +85,18 @@ class Truth:
             **{name: getattr(self, name)[rows] for name in names},
             segment=lambda index: segment(int(rows[index])),
         )
+
+    def renamed(self, name: str, categories: Sequence[Category]) -> "Truth":
+        """The same objects, with other words for them.
+
+        Args:
+            name: of the dataset.
+            categories: with the same ids.
+
+        Returns:
+            Those.
+        """
+        return replace(self, name=name, categories=categories)
 
     def groups(self) -> dict[str, np.ndarray]:
         """Categories that are told apart: base and novel, by frequency.
@@ -173,7 +188,6 @@ class TruthFromExamples:
             parts = [row * count + e[key] for row, e in enumerate(found)]
             return np.concatenate([np.zeros(0, np.int64), *parts])
 
-        crowd = joined("crowd", bool)
         return Truth(
             name=self._name,
             categories=self._categories,
@@ -183,13 +197,14 @@ class TruthFromExamples:
             category=joined("category", np.int64).astype(np.int64),
             boxes=boxes,
             areas=joined("areas", np.float64),
-            crowd=crowd,
-            ignored=crowd,
+            crowd=joined("crowd", bool),
+            ignored=np.zeros(len(image), bool),
             ids=np.arange(1, len(image) + 1),
             segment=segments.__getitem__,
             has_masks=all(segment is not None for segment in segments),
             negative=keys("negative"),
             not_exhaustive=keys("not_exhaustive"),
+            federated=any(len(e["negative"]) for e in found),
         )
 
     def _rows(self, ids: np.ndarray) -> np.ndarray:
