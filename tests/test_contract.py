@@ -17,7 +17,7 @@ ROWS = [
     ["errors", "files", "names", "name_index", "plugins"],
     ["data", "drawing", "checkpoints", "presets", "prompts", "vocabulary_io"],
     ["teachers"],
-    ["embedding_cache"],
+    ["embedding", "embedding_cache"],
     ["vocabulary", "vocabulary_arrays", "vocabulary_build", "vocabulary_checks"],
     ["lexicon", "results", "results_io", "settings"],
     ["backends"],

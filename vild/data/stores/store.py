@@ -100,6 +100,11 @@ class Store:
         return set(self.failures)
 
     @property
+    def image_ids(self) -> np.ndarray:
+        """(N,) int64, in order of the dataset."""
+        return self._ids
+
+    @property
     def counts(self) -> np.ndarray:
         """(N,) int64: how many boxes each image has, in order of the dataset."""
         return self._counts
