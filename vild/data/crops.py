@@ -39,7 +39,7 @@ def boxes_inside(
     """
     height, width = size
     table = np.asarray(boxes, np.float32).reshape(-1, 4)
-    finite: np.ndarray = np.isfinite(table).all(axis=1)
+    finite = np.asarray(np.isfinite(table).all(axis=1))
     limits = np.array([width, height, width, height], np.float32)
     cut = np.where(finite[:, None], table, 0).clip(0, limits)
     sides = cut[:, 2:] - cut[:, :2]

@@ -151,9 +151,9 @@ def _run(
     engine: Engine, work: Work, store: Making, shards: Sequence[int], workers: int
 ) -> None:
     if engine == "ray":
-        from vild.embedding import ray_engine
+        from vild.embedding.ray_engine import run
 
-        ray_engine.run(work, store, shards, workers)
+        run(work, store, shards, workers)
     else:
         local.run(work, store, shards, workers)
 
