@@ -13,7 +13,10 @@ import vild
 from vild.cli import console
 from vild.cli.convert import add_command as add_convert
 from vild.cli.detect import add_command as add_detect
+from vild.cli.embed import add_command as add_embed
 from vild.cli.models import add_command as add_models
+from vild.cli.proposals import add_command as add_proposals
+from vild.cli.store import add_command as add_store
 from vild.errors import VildError
 
 # What a shell reports for a command that a closed pipe or Ctrl-C has ended.
@@ -74,6 +77,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_detect(commands)
     add_models(commands)
     add_convert(commands)
+    add_proposals(commands)
+    add_embed(commands)
+    add_store(commands)
     return parser
 
 

@@ -1,7 +1,6 @@
 """Crops of many photos through a teacher, in batches that cross photos."""
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from vild.data.crops import SCALES, crop_bounds, crop_square, sum_of_scales
+from vild.data.stores.failures import said
 from vild.errors import TeacherError
 from vild.teachers.calls import encode_image
 from vild.teachers.protocol import Teacher
@@ -163,18 +163,3 @@ def _encode(batch: _Batch, jobs: Sequence[Job], teacher: Teacher, rows: _Rows) -
             f"The teacher {teacher.name!r} fails on {len(owners)} crops together, but "
             f"on none of their photos alone: take a smaller batch_size ({said(whole)})."
         ) from whole
-
-
-def said(error: BaseException) -> str:
-    """An error as a store records it: in one line, the same on every machine.
-
-    Args:
-        error: any.
-
-    Returns:
-        Its message; with the kind of error if it is not one of vild.
-    """
-    # Other people's messages may hold addresses in memory.
-    text = re.sub(r"\b0x[0-9a-fA-F]+", "0x0", " ".join(str(error).split()))
-    own = type(error).__module__ == "vild.errors"
-    return text if own else f"{type(error).__name__}: {text}"

@@ -9,9 +9,10 @@ import numpy as np
 
 from vild.data import finding
 from vild.data.crops import crop_rule
-from vild.data.dataset import Dataset
+from vild.data.dataset import Dataset, check_dataset
 from vild.data.processes import check_workers
 from vild.data.stores import EmbeddingStore, ProposalStore, open_store
+from vild.data.stores.failures import warn_of_failures
 from vild.data.stores.header import FEATURES, check_same_dataset, make_header
 from vild.data.stores.writing import Making, making
 from vild.embedding import local
@@ -87,7 +88,9 @@ def embed(
 
     Source: paper section 3.2.
     """
-    dataset = finding.get(dataset)
+    if isinstance(dataset, str):
+        dataset = finding.get(dataset)
+    check_dataset(dataset, examples=0)  # one damaged photo is no reason to stop
     if not isinstance(proposals, ProposalStore):
         opened = open_store(proposals)
         if not isinstance(opened, ProposalStore):
@@ -143,7 +146,8 @@ def embed(
         ]
         _run(engine, work, store, shards, workers)
     made = cast(EmbeddingStore, open_store(out, partial=part[1] > 1))
-    _warn(made, proposals)
+    warn_of_failures(made)
+    _warn_of_boxes(made, proposals)
     return made
 
 
@@ -158,16 +162,8 @@ def _run(
         local.run(work, store, shards, workers)
 
 
-def _warn(made: EmbeddingStore, proposals: ProposalStore) -> None:
-    """Says what is not as one would expect."""
-    if made.failures:
-        first = next(image_id for image_id in made if image_id in made.failures)
-        warnings.warn(
-            f"{len(made.failures)} of {len(made)} images failed and are recorded as "
-            f"such, the first of them image {first}: {made.failures[first]} The same "
-            "command tries them again.",
-            stacklevel=3,
-        )
+def _warn_of_boxes(made: EmbeddingStore, proposals: ProposalStore) -> None:
+    """Counts boxes that were left out."""
     if made.header["ground_truth"]:
         return  # how many boxes were added is not known here
     went_well = ~np.isin(made.image_ids, list(made.failures))

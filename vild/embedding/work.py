@@ -11,17 +11,15 @@ import numpy as np
 from vild.data.crops import boxes_inside
 from vild.data.dataset import Dataset
 from vild.data.example import Example
+from vild.data.stores.failures import check_some_went_well, said
 from vild.data.stores.header import Header
 from vild.data.stores.shard import Entry, shard_images
 from vild.data.stores.store import ProposalStore
-from vild.embedding.encoding import Job, encode_boxes, said
+from vild.embedding.encoding import Job, encode_boxes
 from vild.errors import DataError, TeacherError
 from vild.teachers import get
 from vild.teachers.calls import encode_image
 from vild.teachers.protocol import Teacher
-
-# If so many images of a shard fail, and none with boxes goes well, all will.
-_ENOUGH = 8
 
 
 @dataclass
@@ -73,12 +71,7 @@ class Work:
             TeacherError: if the teacher cannot be used.
         """
         entries = self._entries(shard_images(self.header, index), done)
-        failed = [e.failure for e in entries.values() if e.failure is not None]
-        if len(failed) >= _ENOUGH and not any(len(e.boxes) for e in entries.values()):
-            raise DataError(
-                f"All {len(failed)} images of shard {index} fail, so more is wrong "
-                f"than one of them; the first: {failed[0]}"
-            )
+        check_some_went_well(index, entries)
         return entries
 
     def heals(self, index: int, failures: Sequence[int]) -> bool:
