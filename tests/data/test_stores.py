@@ -16,6 +16,7 @@ from vild.data.dataset import check_dataset
 from vild.data.stores import EmbeddingStore, ProposalStore, WithRegions, open_store
 from vild.data.stores.header import make_header
 from vild.data.stores.shard import Entry
+from vild.data.stores.verifying import verify_store
 from vild.data.stores.writing import making
 from vild.errors import DataError, InputError
 
@@ -374,3 +375,17 @@ def test_numbers_of_images(tmp_path):
         header(Pictures(), per=0)
     with pytest.raises(DataError, match="has no images"):
         header(Few())
+
+
+def test_the_page_on_stores_tells_how_to_write_one(tmp_path, monkeypatch):
+    pytest.importorskip("safetensors.numpy")
+    page = Path(__file__).parents[2] / "docs" / "distillation-stores.md"
+    chapter = page.read_text("utf-8").partition("### Writing one without vild")[2]
+    code = chapter.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    found = verify_store("mine")
+    assert (found.images, found.boxes, found.problems) == (2, 2, [])
+    store = open_store("mine")
+    assert store.failures == {9: "the file is missing"}
+    np.testing.assert_array_equal(store[7][2], np.eye(2, 4))
