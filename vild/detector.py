@@ -143,7 +143,7 @@ class Detector:
         """
         words = self.vocabulary(classes, base=base)
         chosen = self.settings.replace(settings, Overrides)
-        single = not _is_list(image)
+        single = not is_list(image)
         images = [image] if single else image
         # Mask crops are computed now: a thousand results kept in a list would
         # otherwise hold a thousand feature pyramids of tens of megabytes each.
@@ -197,7 +197,7 @@ class Detector:
             >>> regions.detect(["lamp"]), regions.detect(["chair"])
         """
         chosen = self.settings.replace(settings, Overrides)
-        if _is_list(image):
+        if is_list(image):
             return list(self._encode(image, batch_size, chosen))
         return next(iter(self._encode([image], 1, chosen)))
 
@@ -389,8 +389,18 @@ def to_original(boxes: np.ndarray, image_info: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(boxes[:, [1, 0, 3, 2]])
 
 
-def _is_list(image: Any) -> bool:
-    """Whether there are several photos; says how to pass what cannot be counted."""
+def is_list(image: Any) -> bool:
+    """Whether there are several photos.
+
+    Args:
+        image: one, or a list of them.
+
+    Returns:
+        True or False.
+
+    Raises:
+        InputError: for what cannot be counted; it says how to pass that.
+    """
     if isinstance(image, Iterator | set | dict):
         raise InputError(
             f"Several photos must come as a list, received {type(image).__name__}: "

@@ -177,7 +177,10 @@ def test_missing_images(tmp_path, capsys):
         (["coco:{a}", "b"], "must be coco:FOLDER, lvis:FOLDER, tfrecord:FOLDER"),
         (["coco:{a}", "tfrecord:"], "must be coco:FOLDER"),
         (["coco:{a}", "voc:b"], "received 'voc:b'"),
-        (["coco:{a}", "coco:b", "--shards", "2"], "--shards and --split"),
+        (
+            ["coco:{a}", "coco:b", "--shards", "2"],
+            "--split and --regions are",
+        ),
         (["coco:{a}", "tfrecord:b", "--workers", "0"], "Workers must be 1"),
         (["coco:{a}", "tfrecord:b", "--shards", "-1"], "Shards must be 1"),
         (["coco:{a}", "tfrecord:b", "--split", "x/y"], "plain name"),

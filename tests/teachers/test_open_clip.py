@@ -1,3 +1,4 @@
+import pickle
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -175,3 +176,40 @@ def test_tokens_of_hugging_face_are_counted(open_clip, tmp_path):
 def test_a_wrong_device_is_told(tiny):
     with pytest.raises(TeacherError, match="to the device 'abacus'"):
         OpenClip(f"vild-tiny/{tiny}", device="abacus").encode_text(["a"])
+
+
+def test_many_images_in_the_fastest_way(tiny):
+    teacher = OpenClip(f"vild-tiny/{tiny}", device="cpu")
+    assert set(teacher.image_dtypes) <= {"bfloat16", "float32"}
+    assert "float32" in teacher.image_dtypes
+    plain = teacher.for_images("float32", 2)
+    assert_rows_equal(
+        plain.encode_image(photos(32)), teacher.encode_image(photos(32)), 1e-6
+    )
+    half = teacher.for_images("bfloat16", 2)
+    assert (half.name, half.fingerprint) == (teacher.name, teacher.fingerprint)
+    rows = half.encode_image(photos(32))
+    assert (rows != teacher.encode_image(photos(32))).any()
+    np.testing.assert_array_equal(rows[:2], half.encode_image(photos(32)[:2]))
+
+
+def test_it_travels_to_other_processes(tiny):
+    teacher = OpenClip(f"vild-tiny/{tiny}", device="cpu", dtype="bfloat16")
+    expected = teacher.encode_image(photos(32))
+    again = pickle.loads(pickle.dumps(teacher))
+    assert (again.spec, again.fingerprint) == (teacher.spec, teacher.fingerprint)
+    np.testing.assert_array_equal(again.encode_image(photos(32)), expected)
+
+
+def test_too_large_numbers_in_one_batch_change_no_other(tiny, tmp_path):
+    import torch
+
+    state = torch.load(tiny)
+    state["visual.proj"] *= 30000 / state["visual.proj"].abs().max()
+    torch.save(state, tmp_path / "w.pt")
+    name = f"vild-tiny/{tmp_path}/w.pt"
+    teacher, dark = OpenClip(name, device="cpu", dtype="float16"), photos(32)
+    with pytest.warns(UserWarning, match="too large for .*float16"):
+        first = teacher.encode_image(dark)
+    with pytest.warns(UserWarning, match="too large for .*float16"):
+        np.testing.assert_array_equal(teacher.encode_image(dark), first)

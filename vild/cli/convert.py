@@ -3,10 +3,13 @@
 import argparse
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vild.cli import options
 from vild.errors import InputError
+
+if TYPE_CHECKING:
+    from vild.data.dataset import Dataset
 
 _FORMS = ("coco", "lvis", "tfrecord")
 
@@ -57,6 +60,12 @@ def add_command(commands: Any) -> None:
         action="store_true",
         help="leave out images that are not there (of lvis and coco)",
     )
+    parser.add_argument(
+        "--regions",
+        metavar="STORE",
+        help="a store made for the dataset, whose boxes and embeddings go into the "
+        "fields image/roi/* of TFRecords",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,10 +90,16 @@ def run(arguments: argparse.Namespace) -> int:
             f"The destination must be {', '.join(f'{f}:FOLDER' for f in _FORMS)}, "
             f"received {arguments.destination!r}."
         )
-    if form != "tfrecord" and (arguments.shards or arguments.split):
-        raise InputError("--shards and --split are of tfrecord:FOLDER only.")
+    if form != "tfrecord" and (
+        arguments.shards or arguments.split or arguments.regions
+    ):
+        raise InputError("--shards, --split and --regions are of tfrecord:FOLDER only.")
     missing = {"missing": "skip"} if arguments.skip_missing else {}
-    dataset = get(arguments.source, **missing)
+    dataset: Dataset = get(arguments.source, **missing)
+    if arguments.regions:
+        from vild.data.stores import WithRegions
+
+        dataset = WithRegions(dataset, arguments.regions)
     workers = (
         arguments.workers if arguments.workers is not None else options.processors()
     )

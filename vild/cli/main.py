@@ -13,8 +13,11 @@ import vild
 from vild.cli import console
 from vild.cli.convert import add_command as add_convert
 from vild.cli.detect import add_command as add_detect
+from vild.cli.embed import add_command as add_embed
 from vild.cli.evaluate import add_command as add_evaluate
 from vild.cli.models import add_command as add_models
+from vild.cli.proposals import add_command as add_proposals
+from vild.cli.store import add_command as add_store
 from vild.cli.train import add_command as add_train
 from vild.errors import VildError
 
@@ -77,6 +80,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_models(commands)
     add_convert(commands)
+    add_embed(commands)
+    add_proposals(commands)
+    add_store(commands)
     add_train(commands)
     return parser
 

@@ -40,7 +40,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add("--max-detections", type=int, metavar="N", help="detections per photo")
     add(
         "--nms-iou",
-        type=_number_or_none,
+        type=number_or_none,
         metavar="X|none",
         help="of two boxes of a class that overlap this much the better one stays; "
         "none: each region is reported once, under its best class",
@@ -212,8 +212,23 @@ def _read_text(path: Path) -> list[str]:
         ) from error
 
 
-def _number_or_none(text: str) -> float | None:
+def number_or_none(text: str) -> float | None:
+    """Reads a number, or its absence.
+
+    Args:
+        text: a number, or `none`.
+
+    Returns:
+        The number, or None.
+
+    Raises:
+        ValueError: if it is neither.
+
+    Example:
+        >>> number_or_none("0.5"), number_or_none("none")
+        (0.5, None)
+    """
     return None if text.lower() == "none" else float(text)
 
 
-_number_or_none.__name__ = "number or none"
+number_or_none.__name__ = "number or none"

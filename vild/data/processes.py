@@ -1,8 +1,10 @@
 """Work that several processes share, with progress and a clean end."""
 
 import multiprocessing
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -127,7 +129,16 @@ _here: dict[str, Any] = {}
 def _begin(common: Any, progress: Any, stop: Any) -> None:
     # Ctrl-C reaches all processes; the first one tells the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _here.update(common=common, progress=progress, stop=stop)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed can tell nobody: work for it would go on for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(function: Callable[..., Result], job: Any) -> Result:

@@ -16,13 +16,14 @@ import numpy as np
 from vild.backends import keras, kernels
 from vild.errors import InputError
 from vild.matching.inputs import Arrays
+from vild.matching.scored import Scored
 from vild.matching.streamed import FEWEST_ROWS, Streamed
 from vild.matching.whole import Whole
 from vild.ops import selection, streaming
 from vild.settings import Settings
 from vild.vocabulary import Vocabulary
 
-__all__ = ["Arrays", "detect", "scores"]
+__all__ = ["Arrays", "detect", "detect_scored", "scores"]
 
 ops = keras.ops
 
@@ -57,25 +58,53 @@ def detect(
         InputError: for a `chunk_size` that is no whole number above 0.
     """
     source = _source(arrays, words, chunk_size)
+    pairs = len(arrays.boxes) * len(words)
+    exponent = streaming.exponent(arrays.image)
+    return _walk(source, arrays.boxes, pairs, exponent, chosen)
+
+
+def detect_scored(
+    scores: np.ndarray, boxes: np.ndarray, chosen: Settings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same for regions that are scored already.
+
+    Args:
+        scores: (N, K) float32.
+        boxes: (N, 4) float32, y1 x1 y2 x2 in pixels of the model input.
+        chosen: the settings.
+
+    Returns:
+        As `detect`.
+    """
+    return _walk(Scored(scores), boxes, scores.size, 1.0, chosen)
+
+
+def _walk(
+    source: Whole | Streamed | Scored,
+    boxes: np.ndarray,
+    pairs: int,
+    exponent: float,
+    chosen: Settings,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     lowest = np.float32(chosen.score_threshold)
     threshold = ops.convert_to_tensor(lowest)
-    regions = len(arrays.boxes)
+    regions = len(boxes)
     if chosen.nms_iou is None:
         limit = min(chosen.max_detections, regions)
         outputs = source.best_classes(threshold, limit)
         values, region, class_ids, count = map(ops.convert_to_numpy, outputs)
         kept = slice(0, int(count[0]))
         return region[0, kept], class_ids[0, kept].astype("int64"), values[0, kept]
-    boxes = ops.convert_to_tensor(arrays.boxes[None])
+    inputs = ops.convert_to_tensor(boxes[None])
     iou = ops.convert_to_tensor(np.float32(chosen.nms_iou))
     per_class = min(chosen.pre_nms_detections, regions)
-    limit = min(chosen.max_detections, regions * len(words))
+    limit = min(chosen.max_detections, pairs)
     most = source.most(per_class, limit)
     number = max(min(_CANDIDATES, most), limit)
-    run = _suppress(per_class, limit, streaming.exponent(arrays.image))
+    run = _suppress(per_class, limit, exponent)
     while True:
         found = source.candidates(number, per_class)
-        outputs = run(*found, boxes, threshold, iou)
+        outputs = run(*found, inputs, threshold, iou)
         values, region, class_ids, kept, count = map(ops.convert_to_numpy, outputs)
         full = count[0] == limit
         # The walk is exact if it ended for want of room or of candidates.

@@ -1,5 +1,6 @@
 """The models of open_clip as teachers, such as `open_clip:ViT-B-32/openai`."""
 
+import functools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from vild.errors import InputError, TeacherError
 from vild.teachers import open_clip_catalogue as catalogue
 from vild.teachers import open_clip_traits, open_clip_weights
-from vild.teachers.open_clip_loaded import DTYPES, LoadedClip
+from vild.teachers.open_clip_loaded import DTYPES, LoadedClip, image_dtypes
 from vild.teachers.protocol import unit_rows
 from vild.teachers.torchvision_ops import import_open_clip
 
@@ -88,6 +89,7 @@ class OpenClip:
                 f"ViT-B-32/openai; received {argument!r}."
             )
         self.spec = f"open_clip:{argument}"
+        self._argument = argument
         self._base = catalogue.without_activation(named)
         config = catalogue.config(self._base)
         self.name = f"open_clip:{self._base}"
@@ -106,6 +108,34 @@ class OpenClip:
         self._lock = threading.Lock()
         self._digest = ""
         self._loaded: LoadedClip | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made again in another process, where the weights are loaded anew."""
+        device, dtype, batch_size = self._options
+        made_so = functools.partial(
+            OpenClip, device=device, dtype=dtype, batch_size=batch_size
+        )
+        return made_so, (self._argument,)
+
+    @property
+    def image_dtypes(self) -> tuple[str, ...]:
+        """What images can be encoded in on its device, the fastest first."""
+        return image_dtypes(self._options[0])
+
+    def for_images(self, dtype: str, batch_size: int) -> "OpenClip":
+        """The same teacher, set up to encode many images.
+
+        Args:
+            dtype: one of `image_dtypes`.
+            batch_size: how many images are encoded at a time.
+
+        Returns:
+            A new one, whose weights are not loaded yet.
+        """
+        device = self._options[0]
+        return OpenClip(
+            self._argument, device=device, dtype=dtype, batch_size=batch_size
+        )
 
     def __repr__(self) -> str:
         """The name, and the tag or the file."""

@@ -109,12 +109,14 @@ class LoadedClip:
             return rows
         warnings.warn(
             f"The numbers inside open_clip's {self._name} are too large for "
-            f"{self._dtype}; it goes on in float32.",
+            f"{self._dtype}; such images are encoded in float32.",
             stacklevel=5,
         )
-        self._dtype = torch.float32
+        # For this batch only: what an image becomes must not depend on those before.
         self._model.visual.float()
-        return self._model.encode_image(pixels)
+        rows = self._model.encode_image(pixels)
+        self._model.visual.to(self._dtype)
+        return rows
 
     def _in_batches(
         self, inputs: Sequence[Any] | np.ndarray, encode: Callable[[Any], Any]
@@ -127,6 +129,27 @@ class LoadedClip:
                 part = encode(inputs[start : start + self._batch_size])
                 rows.append(part.float().cpu().numpy())
         return unit_rows(np.concatenate(rows), rows[0].shape[1])
+
+
+def image_dtypes(device: str | None) -> tuple[str, ...]:
+    """What images can be encoded in, the fastest first.
+
+    Args:
+        device: as PyTorch names it; None as for `LoadedClip`.
+
+    Returns:
+        Of `DTYPES` those that the device computes with.
+    """
+    import torch
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if torch.device(device).type != "cpu":
+        return ("float16", "bfloat16", "float32")
+    try:
+        quick = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # a build without these kernels
+        quick = False
+    return ("bfloat16", "float32") if quick else ("float32",)
 
 
 def _tokenizer(model: str) -> Any:

@@ -30,6 +30,9 @@ class Teacher(Protocol):
     - `cacheable`: False if its vectors are not worth keeping on disk.
     - `resize`: how a photo becomes a square: `"squash"` (default) changes the
       proportions, `"crop"` cuts the middle out.
+    - `image_dtypes`: what images can be encoded in, the fastest first, such as
+      `("bfloat16", "float32")`; with it goes a method `for_images(dtype, batch_size)`
+      that gives the same teacher set up to encode many images so.
 
     Example:
         >>> class Letters:
