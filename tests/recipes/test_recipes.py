@@ -12,7 +12,13 @@ def test_every_recipe_tells_source_command_hardware_and_result(name):
     assert recipe.name == name
     assert recipe.about
     text = inspect.getdoc(RECIPES[name])
-    for word in ("Source:", "Command:", f"vild train {name} ", "Hardware:", "Expected:"):
+    for word in (
+        "Source:",
+        "Command:",
+        f"vild train {name} ",
+        "Hardware:",
+        "Expected:",
+    ):
         assert word in text, word
 
 

@@ -63,7 +63,7 @@ def test_a_batch_is_shared_out_evenly_or_not_at_all():
 
 def test_devices_that_are_not_there_are_told():
     with (
-        pytest.raises(InputError, match="99|torchrun"),
+        pytest.raises(InputError, match=r"99|torchrun"),
         kernels.devices(99),
     ):
         raise AssertionError

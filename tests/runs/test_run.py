@@ -20,7 +20,9 @@ def compile_once(tmp_path_factory):
     if keras.backend.backend() == "jax":
         import jax
 
-        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("x")))
+        jax.config.update(
+            "jax_compilation_cache_dir", str(tmp_path_factory.mktemp("x"))
+        )
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
@@ -93,7 +95,9 @@ def test_a_finished_training_is_not_made_again(whole):
 
 def test_another_training_does_not_go_into_the_same_folder(whole, tmp_path):
     out, _ = whole
-    with pytest.raises(TrainingError, match=r"recipe.optimizer.rate = 0.04, now .* 0.1"):
+    with pytest.raises(
+        TrainingError, match=r"recipe.optimizer.rate = 0.04, now .* 0.1"
+    ):
         small_train(out, "optimizer.rate=0.1")
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(VildError, match="no folder of a training"):

@@ -58,9 +58,7 @@ def step(request, reference):
     golden_model.cache_clear()  # the step changes the weights
     model = golden_model(reference, 50, ensemble, 20)
     golden_model.cache_clear()
-    settings = Losses(
-        pre_nms_proposals=400, num_proposals=200, regions=64, masks=16
-    )
+    settings = Losses(pre_nms_proposals=400, num_proposals=200, regions=64, masks=16)
     learner = Fed(
         model, text_matrix(reference, 20).T, golden["rare_mask"][1:] > 0, settings
     )

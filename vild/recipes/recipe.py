@@ -200,11 +200,11 @@ class Recipe:
 
     name: str = "r50-ensemble"
     about: str = ""
-    model: Model = Model()
-    inputs: Inputs = Inputs()
-    classes: Classes = Classes()
-    losses: Losses = Losses()
-    optimizer: Optimizer = Optimizer()
+    model: Model = field(default_factory=Model)
+    inputs: Inputs = field(default_factory=Inputs)
+    classes: Classes = field(default_factory=Classes)
+    losses: Losses = field(default_factory=Losses)
+    optimizer: Optimizer = field(default_factory=Optimizer)
     batch_size: int = 256
     steps: int = 180_000
     save_every: int = 1000
@@ -220,8 +220,7 @@ class Recipe:
                 )
         if self.dtype not in ("float32", "bfloat16", "float16"):
             raise InputError(
-                "dtype must be float32, bfloat16 or float16, received "
-                f"{self.dtype!r}."
+                f"dtype must be float32, bfloat16 or float16, received {self.dtype!r}."
             )
         if self.model.ensemble and not self.losses.distill_weight:
             raise InputError(

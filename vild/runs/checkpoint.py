@@ -44,7 +44,7 @@ def save_checkpoint(
     Raises:
         OSError: where the system refuses, e.g. on a full disk; the older one stays.
     """
-    values = {_key(i, v): np.asarray(_array(v)) for i, v in enumerate(variables)}
+    values: dict[str, Any] = {_key(i, v): _array(v) for i, v in enumerate(variables)}
     with replacing(folder, folder=True) as temporary:
         with (temporary / _VARIABLES).open("wb") as file:
             np.savez(file, **values)

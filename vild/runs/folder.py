@@ -1,10 +1,10 @@
 """The folder of a training: what it is of, where it stands, what came out.
 
-    run.json            recipe, dataset, teacher: what the training is of
-    checkpoints/last    weights, optimiser, step; `best` beside it
-    history.csv         what was measured after each round
-    tensorboard/        the same for TensorBoard, where that is installed
-    detector/           the finished detector, for `vild.load_pretrained`
+run.json            recipe, dataset, teacher: what the training is of
+checkpoints/last    weights, optimiser, step; `best` beside it
+history.csv         what was measured after each round
+tensorboard/        the same for TensorBoard, where that is installed
+detector/           the finished detector, for `vild.load_pretrained`
 """
 
 import csv

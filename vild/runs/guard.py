@@ -44,10 +44,14 @@ class NotANumber(keras.callbacks.Callback):
         step = self.start + batch
         images = self.batches.images(step)
         path = self.folder / f"not-a-number-{step:06}.npz"
-        with contextlib.suppress(OSError), replacing(path) as temporary:
-            with temporary.open("wb") as file:
-                about = np.array(json.dumps([asdict(image) for image in images]))
-                np.savez(file, about=about, **self.batches.at(step))
+        arrays: dict[str, Any] = self.batches.at(step)
+        arrays["about"] = np.array(json.dumps([asdict(image) for image in images]))
+        with (
+            contextlib.suppress(OSError),
+            replacing(path) as temporary,
+            temporary.open("wb") as file,
+        ):
+            np.savez(file, **arrays)
         ids = ", ".join(str(image.image_id) for image in images[:8])
         raise TrainingError(
             f"At step {step} the loss is no number any more ({', '.join(bad)}); the "
@@ -88,7 +92,7 @@ class StopAtSignal(keras.callbacks.Callback):
         if threading.current_thread() is not threading.main_thread():
             yield  # only there can signals be caught
             return
-        before = {}
+        before: dict[int, Any] = {}
 
         def ask(number: int, frame: Any) -> None:
             self.asked = True

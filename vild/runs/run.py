@@ -343,9 +343,7 @@ def schedule(recipe: Recipe) -> WarmupSteps:
     )
 
 
-def _check_examples(
-    dataset: Dataset, recipe: Recipe, classes: TrainingClasses
-) -> None:
+def _check_examples(dataset: Dataset, recipe: Recipe, classes: TrainingClasses) -> None:
     """Tells at once what would stop the training later."""
     if len(dataset) == 0:
         raise InputError(f"The dataset {dataset.name!r} has no images to train on.")
@@ -353,19 +351,21 @@ def _check_examples(
     if recipe.distils and example.roi_features is None:
         raise InputError(
             f"The recipe {recipe.name!r} distils a teacher, but the images of "
-            f"{dataset.name!r} have no regions with its embeddings: make them first, or "
-            "train without them by the recipe vild-text."
+            f"{dataset.name!r} have no regions with its embeddings: make them by "
+            "`vild proposals` and `vild embed`, or train without by the recipe "
+            "vild-text."
         )
     if recipe.distils and example.roi_features is not None:
         dim = example.roi_features.shape[-1]
         if len(example.roi_features) and dim != classes.rows.shape[1]:
             raise InputError(
-                f"The regions of {dataset.name!r} have embeddings of {dim} numbers, the "
-                f"classes of {classes.rows.shape[1]}: they are of different teachers."
+                f"The regions of {dataset.name!r} have embeddings of {dim} numbers, "
+                f"the classes of {classes.rows.shape[1]}: they are of different "
+                "teachers."
             )
-    if recipe.model.mask_convs is not None and example.packed_masks is None:
-        if len(example):
-            raise InputError(
-                f"The recipe {recipe.name!r} learns masks, but the objects of "
-                f"{dataset.name!r} have none: add --set model.mask_convs=none."
-            )
+    masks = recipe.model.mask_convs is not None
+    if masks and len(example) and example.packed_masks is None:
+        raise InputError(
+            f"The recipe {recipe.name!r} learns masks, but the objects of "
+            f"{dataset.name!r} have none: add --set model.mask_convs=none."
+        )

@@ -1,0 +1,86 @@
+"""Kills a training again and again, and compares it with one left in peace.
+
+    KERAS_BACKEND=torch python benchmarks/kill_training.py [--kills 10] [--steps 120]
+
+The `tiny` recipe is trained once without interruption, and once under `kill -9` at
+random moments, each time with the same command again. Weights, optimiser and history of
+both must be equal: then the batches were, too.
+"""
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def command(out: Path, steps: int, every: int) -> list[str]:
+    changes = [f"steps={steps}", f"save_every={every}"]
+    sets = [part for change in changes for part in ("--set", change)]
+    return [
+        *(sys.executable, "-m", "vild", "train", "tiny", "drawn:train:200"),
+        *("--teacher", "shapes", "--out", str(out), *sets),
+    ]
+
+
+def state(out: Path) -> tuple[dict, dict]:
+    last = out / "checkpoints" / "last"
+    with np.load(last / "variables.npz") as stored:
+        values = dict(stored)
+    return values, json.loads((last / "state.json").read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--every", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    rng = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        whole, killed = Path(folder, "whole"), Path(folder, "killed")
+        began = time.monotonic()
+        steps = arguments.steps, arguments.every
+        subprocess.run(command(whole, *steps), check=True, **quiet)
+        seconds = time.monotonic() - began
+        print(f"uninterrupted: {seconds:.0f} s, {arguments.steps} steps")
+        kills = 0
+        while kills < arguments.kills:
+            process = subprocess.Popen(command(killed, *steps), **quiet)
+            try:
+                # Short of the whole time, so that it is seldom done before.
+                process.wait(rng.uniform(0, 0.6 * seconds))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                kills += 1
+                at = 0
+                if (killed / "checkpoints" / "last").exists():
+                    at = state(killed)[1]["step"]
+                print(f"kill {kills}: the last checkpoint is of step {at}", flush=True)
+            else:
+                print("done before it was killed; begun anew", flush=True)
+                subprocess.run(["rm", "-r", str(killed)], check=True)
+        subprocess.run(command(killed, *steps), check=True, **quiet)
+        (one, first), (other, second) = state(whole), state(killed)
+        worst = max(float(np.abs(one[k] - other[k]).max()) for k in one)
+        losses = [[row["loss"] for row in s["history"]] for s in (first, second)]
+        print(f"steps: {first['step']} and {second['step']}")
+        print(f"largest difference of any weight or momentum: {worst:.3g}")
+        off = np.abs(np.subtract(*losses)).max()
+        print(f"largest difference of any round's loss: {off:.3g}")
+        largest = max(float(np.abs(value).max()) for value in one.values())
+        if not worst <= 1e-5 * largest:
+            sys.exit("the two trainings differ")
+
+
+if __name__ == "__main__":
+    main()
