@@ -98,8 +98,8 @@ class StopAtSignal(keras.callbacks.Callback):
             self.asked = True
             signal.signal(number, before[number])
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, ask)
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            before[kind] = signal.signal(kind, ask)
         try:
             yield
         finally:
