@@ -27,7 +27,15 @@ def main() -> None:
         subprocess.run(
             [
                 *(sys.executable, "-m", "vild", "train", "tiny", "drawn:train"),
-                *("--teacher", "shapes", "--val", "drawn:val", "--out", str(out), *sets),
+                *(
+                    "--teacher",
+                    "shapes",
+                    "--val",
+                    "drawn:val",
+                    "--out",
+                    str(out),
+                    *sets,
+                ),
             ],
             env={**os.environ, "KERAS_BACKEND": backend},
             stdout=subprocess.DEVNULL,

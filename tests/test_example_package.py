@@ -18,6 +18,7 @@ from PIL import Image
 from written_out import overlap
 
 import vild
+import vild.data.finding
 from vild.cli import main
 
 HERE = Path(__file__).parents[1]
@@ -103,6 +104,23 @@ def test_blocks_are_found_by_words_of_the_plug_in(python: Path, tmp_path: Path) 
     assert result.returncode == 0, result.stderr
     ((box,),) = found(result.stdout).values()
     assert_there(box, "purple")
+
+
+def test_the_dataset_of_the_plug_in_is_found_by_name(
+    python: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "blocks"
+    result = run(python, "-m", "vild", "convert", "blocks:6", f"coco:{out}")
+    assert result.returncode == 0, result.stderr
+    told = json.loads((out / "annotations.json").read_text())
+    assert len(told["images"]) == 6
+    assert {c["name"] for c in told["categories"]} >= {"red block", "purple block"}
+    # Pictures, boxes and masks say the same.
+    dataset = vild.data.finding.get(f"coco:{out}")
+    example = dataset[0]
+    for mask, (x1, y1, x2, y2) in zip(example.masks, example.boxes, strict=True):
+        assert mask.sum() == (x2 - x1) * (y2 - y1)
+        assert (example.image[mask] != 128).any(axis=1).all()
 
 
 def test_without_the_plug_in(

@@ -92,14 +92,15 @@ def batch_norm(name: str) -> Any:
     Returns:
         The layer.
     """
-    return BatchNorm(axis=-1, name=name, **BATCH_NORM)
+    return BatchNormalization(axis=-1, name=name, **BATCH_NORM)
 
 
 @keras.saving.register_keras_serializable("vild")
-class BatchNorm(keras.layers.BatchNormalization):
+class BatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation whose statistics several devices can share.
 
-    Keras itself can share them on TensorFlow only.
+    Keras itself can share them on TensorFlow only. The name is that of Keras, which it
+    writes into files of weights.
 
     Attributes:
         shared: whether statistics are those of the whole batch, where devices or
@@ -129,7 +130,7 @@ def set_batch_norm(model: Any, momentum: float, shared: bool = False) -> None:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
-        if isinstance(layer, BatchNorm):
+        if isinstance(layer, BatchNormalization):
             layer.shared = shared
 
 

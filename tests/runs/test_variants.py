@@ -24,9 +24,7 @@ class Imitating(DrawnObjects):
         teacher = vild.teachers.get("shapes")
         names = {c.id: c.name for c in self.categories}
         found = teacher.encode_text([names[i] for i in example.category_ids.tolist()])
-        return dataclasses.replace(
-            example, roi_boxes=example.boxes, roi_features=found
-        )
+        return dataclasses.replace(example, roi_boxes=example.boxes, roi_features=found)
 
 
 def moved(before, detector):
