@@ -143,9 +143,21 @@ def run(arguments: argparse.Namespace) -> int:
             "Give MODEL and DATASET, e.g. vild evaluate r50 lvis:lvis_v1_val.json, or "
             "--ground-truth and --results."
         )
+    if from_files:
+        _check_no_model_options(arguments)
     found, dataset, said = _files(arguments) if from_files else _model(arguments)
     _tell(arguments, found, dataset, said)
     return 0
+
+
+def _check_no_model_options(arguments: argparse.Namespace) -> None:
+    given = {**options.given_settings(arguments)}
+    given.pop("masks", None)
+    names = ("checkpoint", "teacher", "vocabulary", "limit", "workers")
+    given |= {name: 1 for name in names if getattr(arguments, name) is not None}
+    if given:
+        flag = min(given).replace("_", "-")
+        raise InputError(f"--{flag} is about a model: leave it out for results.")
 
 
 def _files(arguments: argparse.Namespace) -> "tuple[Evaluation, Dataset | None, str]":
