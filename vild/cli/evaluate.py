@@ -27,8 +27,8 @@ def add_command(commands: Any) -> None:
         "evaluate",
         help="measure a model on a dataset, or results from a file",
         description="Measures a model on a dataset, or results that are in a file, by "
-        "the rules of LVIS, COCO, PASCAL VOC or Objects365. A model reports all it finds, "
-        "as the rules want it: without a score threshold, unless one is given.",
+        "the rules of LVIS, COCO, PASCAL VOC or Objects365. As these rules want it, a "
+        "model reports all it finds: no score threshold, unless one is given.",
         usage="vild evaluate MODEL DATASET [options]\n       "
         "vild evaluate --ground-truth FILE --results FILE [options]",
         epilog="A dataset is KIND:PATH, e.g. lvis:lvis/lvis_v1_val.json, coco:FOLDER, "
