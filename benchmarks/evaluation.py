@@ -183,12 +183,16 @@ def compare(images: int, kind: str) -> None:
                 print(f"({name} is not installed, or failed)")
                 continue
             told = found[name]
-            print(f"{name:<17} {told['seconds']:7.2f} s {told['peak']:6.2f} GB")
+            print(
+                f"{name:<17} {told['seconds']:7.2f} s, {told['busy']:7.2f} s of CPU, "
+                f"{told['peak']:5.2f} GB"
+            )
     mine, theirs = found["ours"], found["official"]
     names = theirs["metrics"]
     apart_by = max(abs(names[n] - mine["metrics"][n]) for n in names)
     print(f"largest difference of {len(names)} metrics {apart_by:.1e}")
     print(f"faster            {theirs['seconds'] / mine['seconds']:7.1f}x (goal 10x)")
+    print(f"in CPU time       {theirs['busy'] / mine['busy']:7.1f}x")
     print(f"of its memory     {mine['peak'] / theirs['peak']:7.2f} (goal 0.5)")
 
 
@@ -199,17 +203,18 @@ def growth(path: Path, kind: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder), images, kind == "segm")
             runs = [apart("ours", Path(folder), kind) for _ in range(3)]
-        best = min(run["seconds"] for run in runs)
+        # CPU time: other work on the machine does not count.
+        best = min(run["busy"] for run in runs)
         points.append((images, best, runs[0]["peak"]))
         per = 1e3 * best / images
-        print(f"{images:5d} images {best:6.2f} s {per:5.2f} ms an image "
+        print(f"{images:5d} images {best:6.2f} s of CPU {per:5.2f} ms an image "
               f"{runs[0]['peak']:5.2f} GB")  # fmt: skip
     path.write_text(plot(points), encoding="utf-8")
     print(f"plotted in {path}")
 
 
 def plot(points: list[tuple[int, float, float]]) -> str:
-    """Seconds over images, beside a straight line through the first point."""
+    """CPU seconds over images, beside a straight line through the first point."""
     width, height, left, bottom = 460, 260, 46, 34
     most = points[-1][0]
     straight = points[0][1] * most / points[0][0]
@@ -259,11 +264,13 @@ def main() -> None:
     if arguments.apart:
         name, kind, folder = arguments.apart
         run = RUNS[name](kind)
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         metrics = run(Path(folder))
         seconds = time.perf_counter() - start
+        busy = time.process_time() - busy
         told = {name: float(value) for name, value in metrics.items()}
-        print(json.dumps({"seconds": seconds, "peak": peak_memory(), "metrics": told}))
+        facts = {"seconds": seconds, "busy": busy, "peak": peak_memory()}
+        print(json.dumps(facts | {"metrics": told}))
         return
     kind = "segm" if arguments.masks else "bbox"
     if arguments.growth:

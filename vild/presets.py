@@ -54,6 +54,14 @@ class Preset:
     )
 
     @property
+    def evaluation(self) -> str:
+        """The command that measures what `published` tells; see docs/results.md."""
+        return (
+            f"vild evaluate {self.name} lvis:lvis/lvis_v1_val.json --image-size 1024 "
+            f"--out runs/{self.name}"
+        )
+
+    @property
     def url(self) -> str:
         """Where the archive is; `VILD_WEIGHTS_URL` names a mirror's folder."""
         base = os.environ.get("VILD_WEIGHTS_URL") or RELEASE_URL

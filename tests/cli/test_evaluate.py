@@ -144,6 +144,7 @@ def test_killed_in_the_middle_it_goes_on(model, tmp_path):
         (["--results", "a.json"], "takes both --ground-truth and --results"),
         (["r50", "drawn:val", "--results", "a.json"], "not both"),
         (["r50", "nothing:here"], "There is no dataset 'nothing'"),
+        (["--results=a", "--ground-truth=b", "--limit=3"], "--limit is about a model"),
         (["--ground-truth", "no.json", "--results", "no.json"], "cannot be read"),
     ],
 )

@@ -27,7 +27,8 @@ def add_command(commands: Any) -> None:
         "evaluate",
         help="measure a model on a dataset, or results from a file",
         description="Measures a model on a dataset, or results that are in a file, by "
-        "the rules of LVIS, COCO, PASCAL VOC or Objects365.",
+        "the rules of LVIS, COCO, PASCAL VOC or Objects365. As these rules want it, a "
+        "model reports all it finds: no score threshold, unless one is given.",
         usage="vild evaluate MODEL DATASET [options]\n       "
         "vild evaluate --ground-truth FILE --results FILE [options]",
         epilog="A dataset is KIND:PATH, e.g. lvis:lvis/lvis_v1_val.json, coco:FOLDER, "
@@ -143,9 +144,21 @@ def run(arguments: argparse.Namespace) -> int:
             "Give MODEL and DATASET, e.g. vild evaluate r50 lvis:lvis_v1_val.json, or "
             "--ground-truth and --results."
         )
+    if from_files:
+        _check_no_model_options(arguments)
     found, dataset, said = _files(arguments) if from_files else _model(arguments)
     _tell(arguments, found, dataset, said)
     return 0
+
+
+def _check_no_model_options(arguments: argparse.Namespace) -> None:
+    given = {**options.given_settings(arguments)}
+    given.pop("masks", None)
+    names = ("checkpoint", "teacher", "vocabulary", "limit", "workers")
+    given |= {name: 1 for name in names if getattr(arguments, name) is not None}
+    if given:
+        flag = min(given).replace("_", "-")
+        raise InputError(f"--{flag} is about a model: leave it out for results.")
 
 
 def _files(arguments: argparse.Namespace) -> "tuple[Evaluation, Dataset | None, str]":

@@ -46,7 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())
     print("\nAPr, APc, APf, AP: mask AP on LVIS v1 in per cent, as published with the")
-    print("checkpoint: of rare, common, frequent and all classes.")
+    print("checkpoint: of rare, common, frequent and all classes. What is not measured")
+    print("with this library, a command measures, given LVIS's images:")
+    print(f"  {presets[0].evaluation}")
     return 0
 
 
@@ -86,5 +88,6 @@ def _about(preset: Preset) -> dict[str, Any]:
         "parameters_in_millions": preset.parameters,
         "published": preset.published,
         "measured": preset.measured,
+        "evaluation": preset.evaluation,
         "downloaded": is_downloaded(preset),
     }

@@ -10,7 +10,12 @@ from vild.data.finding import get
 from vild.errors import InputError
 from vild.evaluation.collecting import Collected
 from vild.evaluation.detecting import Asking, look
-from vild.evaluation.evaluation import Evaluation, judge
+from vild.evaluation.evaluation import (
+    Evaluation,
+    check_federated,
+    check_frequencies,
+    judge,
+)
 from vild.evaluation.overlaps import mask_api
 from vild.evaluation.predicting import predict
 from vild.evaluation.protocols import Protocol, get_protocol
@@ -137,7 +142,7 @@ def evaluate_detector(
     json_decoder()
     if asking.masks:
         mask_api()
-    truth = _Truth(dataset, range(count), asking.masks)
+    truth = _Truth(dataset, range(count), asking.masks, chosen)
     with tempfile.TemporaryDirectory(prefix="vild-evaluate-") as temporary:
         folder = Path(temporary if out is None else out)
         predicted = predict(
@@ -157,7 +162,8 @@ def evaluate_detector(
             classes=asking.words is not None,
             own=True,
         )
-        found = judge(real, predictions, chosen, None if asking.masks else False)
+        wanted = None if asking.masks else False
+        found = judge(real, predictions, chosen, wanted, own=True)
         if out is not None:
             found.save(folder)
     return found, str(predicted)
@@ -200,24 +206,31 @@ def box_metrics(
     without: Overrides = {**settings, "masks": False}
     asking = Asking(detector, dataset.categories, chosen, vocabulary, base, without)
     count = _count(dataset, limit)
-    truth = _Truth(dataset, range(count), masks=False)
+    truth = _Truth(dataset, range(count), False, chosen)
     ids = [category.id for category in asking.categories]
     collected = Collected(None if asking.words is None else ids)
     for example, answer in look(asking, dataset, range(count), min(batch_size, count)):
         truth.add(example)
         collected.add(example.image_id, answer)
     real = truth.all()
-    found = judge(real, collected.predictions(real), chosen, masks=False)
+    found = judge(real, collected.predictions(real), chosen, False, own=True)
     return found.metrics["bbox"]
 
 
 class _Truth:
     """The objects of a dataset: from its json, or else from its examples."""
 
-    def __init__(self, dataset: Dataset, indexes: range, masks: bool) -> None:
+    def __init__(
+        self, dataset: Dataset, indexes: range, masks: bool, protocol: Protocol
+    ) -> None:
+        # What the protocol needs is missed now, not after hours.
+        if protocol.rules == "lvis":
+            check_frequencies(dataset.name, dataset.categories)
         self._whole: Truth | None = None
         if isinstance(dataset, Coco):
             self._whole = truth_of_dataset(dataset, indexes)
+            if protocol.rules == "lvis":
+                check_federated(self._whole)
         self._parts = TruthFromExamples(dataset.name, dataset.categories, masks)
 
     def add(self, example: Any) -> None:

@@ -1,12 +1,14 @@
 """Predictions judged by a protocol: boxes, masks, categories."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vild.data.categories import Category
 from vild.errors import DataError
 from vild.evaluation.predictions import Predictions
 from vild.evaluation.protocols import Protocol
@@ -70,7 +72,12 @@ class Evaluation:
 
 
 def judge(
-    truth: Truth, predictions: Predictions, protocol: Protocol, masks: bool | None
+    truth: Truth,
+    predictions: Predictions,
+    protocol: Protocol,
+    masks: bool | None,
+    *,
+    own: bool = False,
 ) -> Evaluation:
     """Judges predictions.
 
@@ -80,6 +87,7 @@ def judge(
         protocol: how.
         masks: whether to judge masks; None: where both sides have them, with a
             warning where only the predictions do.
+        own: whether vild made the predictions, whose ids are then in no doubt.
 
     Returns:
         Metrics and what they were made of.
@@ -88,6 +96,8 @@ def judge(
         DataError: if the dataset lacks what the protocol needs, or masks that were
             asked for.
     """
+    if not len(truth.image_ids):
+        raise DataError(f"{truth.name!r} has no images: nothing can be measured.")
     if protocol.rules == "proposals":
         found = {"bbox": score_proposals(truth, predictions, protocol)}
         return Evaluation(protocol, truth, predictions, found)
@@ -95,28 +105,42 @@ def judge(
         found = {"bbox": score_voc(truth, predictions)}
         return Evaluation(protocol, truth, predictions, found)
     if protocol.rules == "lvis":
+        check_frequencies(truth.name, truth.categories)
         check_federated(truth)
     found = {"bbox": score(truth, predictions, protocol)}
-    _check_shift(truth, predictions, protocol, found["bbox"].metrics)
+    if not own:
+        _check_shift(truth, predictions, protocol, found["bbox"].metrics)
     if _has_masks(truth, predictions, masks):
         found["segm"] = score(truth, predictions, protocol, masks=True)
     return Evaluation(protocol, truth, predictions, found)
 
 
+def check_frequencies(name: str, categories: Sequence[Category]) -> None:
+    """Tells categories that LVIS's rules cannot be applied to.
+
+    Args:
+        name: of the dataset.
+        categories: of the dataset.
+
+    Raises:
+        DataError: if some have no frequency.
+    """
+    if not all(category.frequency for category in categories):
+        raise DataError(
+            f"The categories of {name!r} have no frequency r, c or f, which the "
+            "protocol 'lvis' needs: take the protocol 'coco'."
+        )
+
+
 def check_federated(truth: Truth) -> None:
-    """Tells a dataset that LVIS's rules cannot be applied to.
+    """Tells images that LVIS's rules cannot be applied to.
 
     Args:
         truth: the objects.
 
     Raises:
-        DataError: if categories have no frequency, or nobody knows what is absent.
+        DataError: if nobody knows what is certainly absent.
     """
-    if not all(category.frequency for category in truth.categories):
-        raise DataError(
-            f"The categories of {truth.name!r} have no frequency r, c or f, which the "
-            "protocol 'lvis' needs: take the protocol 'coco'."
-        )
     if not truth.federated:
         raise DataError(
             f"The images of {truth.name!r} do not tell their neg_category_ids, which "

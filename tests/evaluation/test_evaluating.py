@@ -8,7 +8,7 @@ from tiny import tiny_detector
 
 import vild
 from vild.data.drawn_dataset import DrawnObjects
-from vild.errors import InputError
+from vild.errors import DataError, InputError
 from vild.evaluation import box_metrics
 
 
@@ -59,5 +59,7 @@ def test_proposals_are_measured_without_words(bright):
 def test_what_cannot_be_asked_is_said(bright):
     with pytest.raises(InputError, match="no protocol 'lviz'; there are: lvis"):
         vild.evaluate(bright, BrightThings(1), "lviz")
+    with pytest.raises(DataError, match="no frequency r, c or f"):
+        vild.evaluate(bright, BrightThings(1), "lvis")
     with pytest.raises(InputError, match="has no images"):
         vild.evaluate(bright, BrightThings(0), "coco")
