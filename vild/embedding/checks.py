@@ -23,6 +23,6 @@ def check_teacher(store: EmbeddingStore, teacher: Fingerprint | None) -> None:
     if differ(store.teacher, teacher):
         raise DataError(
             f"The store {str(store.path)!r} was made by {show(store.teacher)}, "
-            f"expected {show(teacher)}: vectors of two teachers cannot be mixed, so take the "
-            "store or the teacher that belongs to the other."
+            f"expected {show(teacher)}: vectors of two teachers cannot be mixed, so "
+            "take the store or the teacher that belongs to the other."
         )
