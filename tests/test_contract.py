@@ -32,7 +32,7 @@ ROWS = [
     ["regions"],
     ["crop_regions", "regions_io"],
     ["detector"],
-    ["class_agnostic"],
+    ["class_agnostic", "crop_lexicon"],
     ["saving", "teacher_on_crops"],
     ["pretrained"],
     ["proposals"],

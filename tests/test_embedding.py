@@ -24,7 +24,7 @@ from vild.data.stores import WithRegions, open_store
 from vild.data.stores.header import make_header
 from vild.data.stores.shard import Entry, shard_images
 from vild.data.stores.writing import making
-from vild.embedding import embed
+from vild.embedding import check_teacher, embed
 from vild.errors import DataError, InputError, TeacherError
 from vild.teachers.protocol import unit_rows
 
@@ -314,6 +314,14 @@ def test_what_does_not_belong_together_is_refused(tmp_path, boxes):
     other = propose(tmp_path / "other", Photos(), failures=[3])
     with pytest.raises(DataError, match=r"proposals\.boxes is 40, not 37"):
         embed(Photos(), other, Means(), tmp_path / "a", **HOW)
+
+
+def test_a_store_of_another_teacher_is_refused(tmp_path, boxes):
+    store = embed(Photos(), boxes, Means(), tmp_path / "a", **HOW)
+    check_teacher(store, vild.teachers.fingerprint(Means()))
+    check_teacher(store, None)
+    with pytest.raises(DataError, match=r"made by means .*version 1.*, expected means"):
+        check_teacher(store, vild.teachers.fingerprint(Means(version=2)))
 
 
 def test_images_in_another_order(tmp_path, boxes):
