@@ -95,9 +95,10 @@ def train(dataset: Any, teacher: Any, recipe: Any, steps: int) -> None:
     first, end = np.mean(losses[:third]), np.mean(losses[-third:])
     print(
         f"{keras.backend.backend():10} {dataset.name:32} {recipe.name:13} "
-        f"{steps} steps, {(time.monotonic() - began) / steps:5.1f} s each, compilation "
-        f"included; loss {first:.2f} -> {end:.2f} ({'falls' if end < first else 'RISES'}"
-        f"); mean {', '.join(f'{k[:-5]} {v[0]:.3f}' for k, v in last.items())}",
+        f"{steps} steps, {(time.monotonic() - began) / steps:.1f} s each, compilation "
+        f"included; loss {first:.2f} -> {end:.2f} "
+        f"({'falls' if end < first else 'RISES'}); "
+        f"mean {', '.join(f'{k[:-5]} {v[0]:.3f}' for k, v in last.items())}",
         flush=True,
     )
 

@@ -104,8 +104,8 @@ def main() -> None:
         f"median {np.median(times):.2f} s"
     )
     print(
-        f"{work:.0f} GFLOP a step, {rate:.0f} GFLOP/s, {100 * rate / peak:.0f} % of the "
-        f"matmul's {peak:.0f} ({keras.backend.backend()} or NumPy, best in this run)"
+        f"{work:.0f} GFLOP a step, {rate:.0f} GFLOP/s, {100 * rate / peak:.0f} % of "
+        f"the matmul's {peak:.0f} ({keras.backend.backend()} or NumPy, this run)"
     )
     print(f"peak memory {common.peak_memory():.1f} GB")
 

@@ -91,7 +91,7 @@ def test_weights_come_under_released_names(tmp_path):
 def test_a_file_of_another_backbone_is_told(tmp_path, shapes, values):
     values.pop("stem_conv/kernel")
     np.savez(tmp_path / "resnet.npz", **values)
-    with pytest.raises(CheckpointError, match="lacks 1 .* stem_conv/kernel"):
+    with pytest.raises(CheckpointError, match=r"lacks 1 .* stem_conv/kernel"):
         read_backbone(tmp_path / "resnet.npz", shapes)
     (tmp_path / "bad.npz").write_bytes(b"PK nothing")
     with pytest.raises(CheckpointError, match="cannot be read"):
