@@ -1,6 +1,7 @@
 """Each way to train makes steps, and trains what it should."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from small import small_recipe, small_train
 import vild
 from vild.backends import keras
 from vild.data.drawn_dataset import DrawnObjects
+from vild.data.pictures import Picture
 from vild.data.record_writing import write_records
 from vild.data.released_records import Records
+from vild.errors import DataError
 from vild.runs.network import make_network
 
 array = keras.ops.convert_to_numpy
@@ -139,3 +142,32 @@ def test_masks_are_asked_for_only_where_they_are(tmp_path):
 
     with pytest.raises(vild.VildError, match="mask_convs=none"):
         small_train(tmp_path / "run", dataset=Boxes("train:8"))
+
+
+def test_a_missing_image_is_told_by_its_name(tmp_path):
+    class Hole(DrawnObjects):
+        def __getitem__(self, index):
+            example = super().__getitem__(index)
+            if index != 5:
+                return example
+            return dataclasses.replace(example, picture=Picture(Path("gone.png")))
+
+    with pytest.raises(DataError, match=r"gone\.png"):
+        small_train(tmp_path / "run", dataset=Hole("train:8"))
+
+
+def test_images_without_objects_are_background(tmp_path):
+    class Empty(DrawnObjects):
+        def __getitem__(self, index):
+            example = super().__getitem__(index)
+            return dataclasses.replace(
+                example,
+                boxes=example.boxes[:0],
+                category_ids=example.category_ids[:0],
+                packed_masks=example.packed_masks[:0],
+                areas=example.areas[:0],
+                crowd=example.crowd[:0],
+            )
+
+    detector = small_train(tmp_path / "run", "steps=2", dataset=Empty("train:8"))
+    assert all(np.isfinite(array(v.value)).all() for v in detector.model.variables)

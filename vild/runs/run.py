@@ -1,11 +1,13 @@
 """A training from its recipe to a detector directory; it can be stopped at any time."""
 
+import contextlib
 import datetime
 import os
+import re
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from vild.data import finding
 from vild.data.batches import Batches, InputSettings
 from vild.data.dataset import Dataset
 from vild.detector import Detector
-from vild.errors import InputError, TrainingError
+from vild.errors import DataError, InputError, TrainingError, VildError
 from vild.precision import with_dtype
 from vild.recipes import Recipe, get_recipe
 from vild.replicas import Replicas
@@ -162,7 +164,7 @@ class _Run:
         start = progress.step
         end = min((start // recipe.save_every + 1) * recipe.save_every, recipe.steps)
         began = time.monotonic()
-        with stop.listening():
+        with stop.listening(), _told():
             history = self.trainer.fit(
                 self.batches.from_step(start),
                 steps_per_epoch=end - start,
@@ -246,6 +248,24 @@ class _Run:
         if self.quiet or not self.replicas.first:
             return 0
         return 1 if sys.stdout.isatty() else 2
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Lets an error of the data be one, whatever a framework made of it.
+
+    TensorFlow calls Python for the next batch, and raises an error of its own with the
+    text of ours in the middle.
+    """
+    try:
+        yield
+    except VildError:
+        raise
+    except Exception as error:
+        inside = re.search(r"vild\.errors\.DataError: ([^\n]+)", str(error))
+        if inside is None:
+            raise
+        raise DataError(inside[1].strip()) from error
 
 
 def prepare(
