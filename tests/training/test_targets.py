@@ -176,6 +176,16 @@ def test_objects_fill_up_where_background_is_short():
     assert (array(sample.classes) == 0).sum() == 1
 
 
+def test_half_covered_is_neither_object_nor_background():
+    half = [(0, 0, 10, 5)] * 6  # an overlap of exactly 0.5
+    away = [(50, 50, 60, 60 + i) for i in range(7)]
+    for seed in range(5):
+        sample = sample_of([*half, *away], [(0, 0, 10, 10)], samples=8, seed=seed)
+        # One object, which is a candidate itself, and background there is.
+        assert (array(sample.classes) == 5).sum() == 1
+        assert not (array(sample.boxes)[0] == half[0]).all(axis=1).any()
+
+
 def test_every_candidate_is_as_likely():
     candidates = tensor(np.arange(20)[None] % 2 == 0)
     total = np.zeros(20)

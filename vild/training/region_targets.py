@@ -93,7 +93,8 @@ def sample_regions(
     regions = ops.concatenate([proposals, boxes], axis=1)
     matched, labels, objects, ious = match_regions(regions, boxes, classes)
     on = ious > ON_OBJECT
-    off = ops.logical_and(ious >= 0, ops.logical_not(on))
+    # Exactly at the threshold is neither (released behaviour).
+    off = ops.logical_and(ious >= 0, ious < ON_OBJECT)
     labels = ops.where(on, labels, 0)
     objects = ops.where(on, objects, ops.maximum(ops.where(off, 0, objects), 0))
 
