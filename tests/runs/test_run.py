@@ -14,18 +14,6 @@ from vild.errors import TrainingError, VildError
 from vild.runs.checkpoint import read_state
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_once(tmp_path_factory):
-    """On JAX the same step is compiled once for all these trainings."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        jax.config.update(
-            "jax_compilation_cache_dir", str(tmp_path_factory.mktemp("x"))
-        )
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A training without interruption: its folder and what came out."""
