@@ -143,7 +143,7 @@ class Optimizer:
         reference_batch: images.
         warmup: steps.
         start: learning rate at step 0, scaled alike.
-        boundaries: steps from which on the rate is another one.
+        boundaries: steps of the optimiser from which on the rate is another one.
         rates: which one, for each boundary.
         momentum: 0 to 1.
         accumulate: batches whose gradients are averaged before a step is made.
@@ -183,7 +183,7 @@ class Recipe:
         losses: what is sampled, and how losses weigh.
         optimizer: how steps are made.
         batch_size: images, of all devices together.
-        steps: how many.
+        steps: how many batches. With `optimizer.accumulate` the optimiser makes fewer.
         save_every: steps between two checkpoints; also between two looks at the
             validation set.
         dtype: what the network computes in: float32, bfloat16 or float16.

@@ -111,6 +111,7 @@ class _Run:
     compiled = True
     look: Look | None = None
     callbacks: list[Any]
+    _looked: Detector | None = None
 
     def __init__(
         self,
@@ -182,7 +183,8 @@ class _Run:
         seconds = time.monotonic() - began
         row: dict[str, Any] = {"step": progress.step}
         row.update({name: float(values[-1]) for name, values in history.items()})
-        row["learning_rate"] = float(schedule(recipe)(progress.step - 1))
+        made = (progress.step - 1) // recipe.optimizer.accumulate
+        row["learning_rate"] = float(schedule(recipe)(made))
         row["images_per_second"] = stop.seen * recipe.batch_size / seconds
         if self.look is not None and self.replicas.first and not stop.asked:
             row.update(self.look(self._detector()))
@@ -221,6 +223,11 @@ class _Run:
     def _detector(self) -> Detector:
         """The model as it is now, with the words it learns."""
         learner, recipe = self.trainer.learner, self.recipe
+        changing = self.classes.vocabulary is None or recipe.dtype != "float32"
+        if self._looked is not None and not changing:
+            # The same one: what it has compiled reads the weights as they are now.
+            self._looked.provenance = self._provenance()
+            return self._looked
         rows = keras.ops.convert_to_numpy(learner.rows)
         words = self.classes.finished(rows)
         model = learner.model
@@ -228,9 +235,10 @@ class _Run:
             model = with_dtype(model, "float32")
         keep = self.teacher if self.classes.vocabulary is not None else None
         settings = {"image_size": recipe.inputs.image_size, **recipe.settings}
-        return Detector(
+        self._looked = Detector(
             model, words, teacher=keep, provenance=self._provenance(), **settings
         )
+        return self._looked
 
     def _provenance(self) -> dict[str, Any]:
         about = run_facts(self.recipe, self.dataset, None, None)
