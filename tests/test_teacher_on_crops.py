@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_proposals import calm_model
+from test_making_proposals import calm_model
 from tiny import photo, tiny_detector
 
 import vild

@@ -9,7 +9,7 @@ from vild.cli import main
 from vild.recipes import RECIPES
 
 sys.path.append(str(Path(__file__).parents[1] / "runs"))
-from small import CHANGES  # noqa: E402
+from small import CHANGES
 
 
 def train(*arguments):
