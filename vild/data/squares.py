@@ -20,24 +20,7 @@ def to_square(image: np.ndarray, size: int, resize: str = "squash") -> np.ndarra
         >>> to_square(np.zeros((20, 40, 3), np.uint8), 8).shape
         (8, 8, 3)
     """
-    return square_of(Image.fromarray(image), size, resize)
-
-
-def square_of(picture: Image.Image, size: int, resize: str = "squash") -> np.ndarray:
-    """The same of a picture of Pillow.
-
-    Args:
-        picture: RGB.
-        size: side of the square in pixels.
-        resize: as above.
-
-    Returns:
-        (size, size, 3) uint8 RGB.
-
-    Example:
-        >>> square_of(Image.new("RGB", (40, 20)), 8, "crop").shape
-        (8, 8, 3)
-    """
+    picture = Image.fromarray(image)
     if resize == "crop":
         width, height = picture.size
         # The shorter side becomes `size`, the longer one is rounded down, and the
