@@ -37,7 +37,7 @@ ROWS = [
     ["pretrained"],
     ["proposals"],
     ["runs"],
-    ["oneliner"],
+    ["distillation", "oneliner"],
     ["cli"],
     ["__init__", "__main__"],
 ]
@@ -116,6 +116,10 @@ def test_importing_vild_loads_no_framework():
 
 SIGNATURES = {
     "detect": "(image, classes=None, model='r50-ensemble', **settings)",
+    "distill": "(dataset, *, teacher, recipe='r50-ensemble', out, proposals=None, "
+    "embeddings=None, detector=None, first_stage=None, count=None, "
+    "ground_truth=False, engine='local', embed_workers=1, look=None, devices=None, "
+    "threads=2, workers=0, compiled=None, callbacks=(), quiet=False)",
     "evaluate": "(detector, dataset, protocol='lvis', *, out=None, vocabulary=None, "
     "base=None, batch_size=8, limit=None, workers=0, **settings)",
     "list_models": "()",
@@ -171,6 +175,7 @@ def test_public_names():
         "VildError",
         "Vocabulary",
         "detect",
+        "distill",
         "evaluate",
         "list_models",
         "load_pretrained",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vild import teachers
     from vild.detector import Detector
+    from vild.distillation import distill
     from vild.errors import VildError
     from vild.evaluation import evaluate
     from vild.model import ViLD
@@ -30,6 +31,7 @@ _HOMES = {
     "VildError": "vild.errors",
     "Vocabulary": "vild.vocabulary",
     "detect": "vild.oneliner",
+    "distill": "vild.distillation",
     "evaluate": "vild.evaluation",
     "list_models": "vild.presets",
     "load_pretrained": "vild.pretrained",
@@ -44,6 +46,7 @@ __all__ = [
     "VildError",
     "Vocabulary",
     "detect",
+    "distill",
     "evaluate",
     "list_models",
     "load_pretrained",

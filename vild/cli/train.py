@@ -31,6 +31,11 @@ def add_command(commands: Any) -> None:
         "--teacher", metavar="SPEC", help="encodes the classes' names, e.g. shapes"
     )
     parser.add_argument(
+        "--regions",
+        metavar="STORE",
+        help="embeddings to distil, as `vild embed` writes them",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -94,6 +99,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     # What can be known at once, before a framework is loaded.
     dataset = finding.get(arguments.dataset)
+    if arguments.regions is not None:
+        from vild.data.stores import WithRegions
+
+        dataset = WithRegions(dataset, arguments.regions)
     validation = None if arguments.val is None else finding.get(arguments.val)
     from vild.runs.looking import look_at
     from vild.runs.run import train

@@ -4,6 +4,7 @@ from vild.recipes.changes import changed
 from vild.recipes.losses import Losses
 from vild.recipes.named import RECIPES, get_recipe
 from vild.recipes.recipe import Classes, Inputs, Model, Optimizer, Recipe
+from vild.recipes.stages import first_stage
 
 __all__ = [
     "RECIPES",
@@ -14,5 +15,6 @@ __all__ = [
     "Optimizer",
     "Recipe",
     "changed",
+    "first_stage",
     "get_recipe",
 ]

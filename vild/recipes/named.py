@@ -6,15 +6,17 @@ from collections.abc import Callable, Mapping
 
 from vild.errors import InputError
 from vild.recipes.losses import Losses
-from vild.recipes.recipe import Classes, Inputs, Model, Optimizer, Recipe
+from vild.recipes.recipe import Classes, Model, Recipe
+from vild.recipes.stages import first_stage
+from vild.recipes.tiny import tiny, tiny_ensemble, tiny_rpn, tiny_vild
 
 
 def r50() -> Recipe:
     """ViLD with ResNet-50, one branch.
 
     Source: released configuration and published table (distillation weight 0.5).
-    Command: `vild train r50 lvis:lvis_v1_train.json --out runs/r50`, with proposals and
-    teacher embeddings in the dataset.
+    Command: `vild train r50 lvis:lvis_v1_train.json --regions STORE --teacher
+    open_clip:ViT-B-32/openai --out runs/r50`; `vild distill` makes the store too.
     Hardware: batch 256 at 1024 pixels; the release trained on TPU pods. With less
     memory set `batch_size` (rates follow) or `optimizer.accumulate`.
     Expected: LVIS v1 mask AP 22.5, APr 16.6 (published; not measured here).
@@ -132,74 +134,8 @@ def rpn() -> Recipe:
     enough for proposals; the number is ours.
     Expected: the paper reports AR@300 of novel classes near that of base classes.
     """
-    return Recipe(
-        "rpn",
-        "class-agnostic proposals from base classes",
-        Model(ensemble=False, mask_convs=None),
-        classes=Classes(classifier="learned", novel="absent", agnostic=True),
-        losses=Losses(distill_weight=0.0),
-        optimizer=Optimizer(boundaries=(30_000, 34_000)),
-        steps=36_000,
-    )
-
-
-def tiny() -> Recipe:
-    """Learns something useful on two processor cores in about ten minutes.
-
-    A text classifier on drawn objects; no download.
-
-    Source: ours.
-    Command: `vild train tiny drawn:train --teacher shapes --out runs/tiny`.
-    Hardware: 2 CPU cores.
-    Expected: on `drawn:val` box AP50 0.6 to 0.7 for base classes, 0.4 to 0.5 for
-    classes whose names were never seen in training.
-    """
-    return Recipe(
-        "tiny",
-        "learns drawn objects in minutes on a laptop",
-        Model(
-            backbone="resnet",
-            width=16,
-            ensemble=False,
-            channels=48,
-            rpn_convs=1,
-            region_convs=1,
-            region_units=(128,),
-            mask_convs=1,
-            batch_norm_momentum=0.97,
-        ),
-        Inputs(image_size=128, scale=(0.7, 1.4), max_objects=12, max_rois=60),
-        Classes(novel="absent"),
-        Losses(
-            anchors=128,
-            anchor_positives=64,
-            pre_nms_proposals=300,
-            num_proposals=150,
-            regions=48,
-            region_positives=16,
-            masks=8,
-            distill_weight=0.0,
-        ),
-        Optimizer(
-            rate=0.04,
-            reference_batch=8,
-            warmup=100,
-            start=0.004,
-            boundaries=(2600,),
-            rates=(0.004,),
-        ),
-        batch_size=8,
-        steps=3000,
-        save_every=300,
-        settings={
-            "image_size": 128,
-            "pre_nms_proposals": 300,
-            "num_proposals": 100,
-            "pre_nms_detections": 100,
-            "max_detections": 100,
-            "score_threshold": 0.05,
-        },
-    )
+    stage = first_stage(r50())
+    return dataclasses.replace(stage, name="rpn")
 
 
 RECIPES: Mapping[str, Callable[[], Recipe]] = {
@@ -212,6 +148,9 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "supervised": supervised,
     "rpn": rpn,
     "tiny": tiny,
+    "tiny-vild": tiny_vild,
+    "tiny-ensemble": tiny_ensemble,
+    "tiny-rpn": tiny_rpn,
 }
 """Name -> what makes the recipe; its docstring tells source, command, hardware and
 expected result."""

@@ -26,14 +26,15 @@ class RunFolder:
 
     Args:
         path: the folder.
+        detector: where the finished detector goes, if it is not in there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, detector: Path | None = None) -> None:
         self.path = path
         self.about = path / "run.json"
         self.last = path / "checkpoints" / "last"
         self.best = path / "checkpoints" / "best"
-        self.detector = path / "detector"
+        self.detector = path / "detector" if detector is None else detector
         self.tensorboard = path / "tensorboard"
 
     def claim(self, facts: dict[str, Any]) -> None:
@@ -46,22 +47,8 @@ class RunFolder:
             TrainingError: if another training was begun there.
             InputError: if the folder cannot be written.
         """
-        facts = json.loads(json.dumps(facts))
-        if self.about.exists():
-            begun = self._begun()
-            different = _differences(begun, facts)
-            if different:
-                path, old, new = different[0]
-                raise TrainingError(
-                    f"{self.path} holds a training with {path} = {old!r}, now it is "
-                    f"{new!r}: name another folder, or delete that one."
-                )
-        elif self.path.is_dir() and any(self.path.iterdir()):
-            raise InputError(
-                f"{self.path} exists and is no folder of a training: name another."
-            )
-        with writing(self.about), replacing(self.about) as temporary:
-            temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        check_claim(self.about, facts, "training")
+        write_claim(self.about, facts)
 
     def write_history(self, history: list[dict[str, Any]]) -> None:
         """Writes the table of what was measured.
@@ -77,12 +64,45 @@ class RunFolder:
         with replacing(self.path / "history.csv") as temporary:
             temporary.write_text(text.getvalue(), encoding="utf-8")
 
-    def _begun(self) -> dict[str, Any]:
-        try:
-            begun = json.loads(self.about.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise TrainingError(f"{self.about} cannot be read ({error}).") from error
-        return begun if isinstance(begun, dict) else {}
+
+def check_claim(about: Path, facts: dict[str, Any], what: str) -> None:
+    """Refuses a folder in which something else was begun.
+
+    Args:
+        about: the file in it that says of what it is, if there is one.
+        facts: of what it shall be, JSON-serialisable.
+        what: what messages call it.
+
+    Raises:
+        TrainingError: if another one was begun there.
+        InputError: if it holds something else.
+    """
+    folder = about.parent
+    if about.exists():
+        different = _differences(_begun(about), _as_json(facts))
+        if different:
+            path, old, new = different[0]
+            raise TrainingError(
+                f"{folder} holds a {what} with {path} = {old!r}, now it is {new!r}: "
+                "name another folder, or delete that one."
+            )
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is no folder of a {what}: name another.")
+
+
+def write_claim(about: Path, facts: dict[str, Any]) -> None:
+    """Says of what a folder is.
+
+    Args:
+        about: the file that says so; its folder is made.
+        facts: JSON-serialisable.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    text = json.dumps(_as_json(facts), indent=2)
+    with writing(about), replacing(about) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def run_facts(recipe: Recipe, dataset: Any, teacher: Any, mark: Any) -> dict[str, Any]:
@@ -106,6 +126,18 @@ def run_facts(recipe: Recipe, dataset: Any, teacher: Any, mark: Any) -> dict[str
         },
         "teacher": {"name": teacher, "fingerprint": mark},
     }
+
+
+def _as_json(facts: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(facts)))
+
+
+def _begun(about: Path) -> dict[str, Any]:
+    try:
+        begun = json.loads(about.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{about} cannot be read ({error}).") from error
+    return begun if isinstance(begun, dict) else {}
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from vild.backends import keras, kernels
 from vild.data import finding
 from vild.data.batches import Batches, InputSettings
 from vild.data.dataset import Dataset
+from vild.data.stores import EmbeddingStore
 from vild.detector import Detector
+from vild.embedding import check_teacher
 from vild.errors import DataError, InputError, TrainingError, VildError
 from vild.precision import with_dtype
 from vild.recipes import Recipe, get_recipe
@@ -46,6 +48,8 @@ def train(
     compiled: bool | None = None,
     callbacks: Sequence[Any] = (),
     quiet: bool = False,
+    detector: str | os.PathLike[str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> Detector:
     """Trains a detector.
 
@@ -68,13 +72,16 @@ def train(
             gained; None: as suits the backend.
         callbacks: more of Keras's callbacks, called in every round.
         quiet: whether no progress is shown.
+        detector: where the finished detector goes; None: `out/detector`.
+        provenance: what it shall say of itself besides, JSON-serialisable.
 
     Returns:
-        The finished detector, which is in `out/detector`.
+        The finished detector, which lies there.
 
     Raises:
         InputError: for a recipe, dataset or teacher that do not fit together.
-        DataError: for an image that is missing or damaged.
+        DataError: for an image that is missing or damaged, or embeddings of another
+            teacher.
         TrainingError: if a loss is no number any more, or the folder holds another
             training.
         KeyboardInterrupt: if it was asked to stop; what was done is saved.
@@ -90,14 +97,18 @@ def train(
     data = finding.get(dataset)
     classes = training_classes(data, chosen, found)
     _check_examples(data, chosen, classes)
-    folder = RunFolder(Path(out))
+    folder = RunFolder(Path(out), None if detector is None else Path(detector))
     mark = None if found is None else fingerprint(found)
+    store = getattr(data, "store", None)
+    if chosen.distils and isinstance(store, EmbeddingStore):
+        check_teacher(store, mark)
     with kernels.devices(devices) as replicas:
         if replicas.first:
             folder.claim(run_facts(chosen, data, spec, mark))
         run = _Run(chosen, data, classes, folder, replicas, teacher)
         run.threads, run.workers, run.quiet = threads, workers, quiet
         run.look, run.callbacks = look, list(callbacks)
+        run.provenance = dict(provenance or {})
         run.compiled = replicas.compiled if compiled is None else compiled
         return run.finish()
 
@@ -112,6 +123,7 @@ class _Run:
     look: Look | None = None
     callbacks: list[Any]
     _looked: Detector | None = None
+    provenance: dict[str, Any]
 
     def __init__(
         self,
@@ -250,6 +262,7 @@ class _Run:
             "measured": last,
             "backend": f"{keras.backend.backend()}, Keras {keras.__version__}",
             "made": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            **self.provenance,
         }
 
     def _verbosity(self) -> int:
@@ -380,8 +393,8 @@ def _check_examples(dataset: Dataset, recipe: Recipe, classes: TrainingClasses) 
         raise InputError(
             f"The recipe {recipe.name!r} distils a teacher, but the images of "
             f"{dataset.name!r} have no regions with its embeddings: make them by "
-            "`vild proposals` and `vild embed`, or train without by the recipe "
-            "vild-text."
+            "`vild embed` and name them by --regions, let `vild distill` do all that, "
+            "or train without by the recipe vild-text."
         )
     if recipe.distils and example.roi_features is not None:
         dim = example.roi_features.shape[-1]

@@ -1,0 +1,201 @@
+"""A dataset and a teacher -> an open-vocabulary detector."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from vild.backends import kernels
+from vild.data.dataset import Dataset
+from vild.data.stores import EmbeddingStore, ProposalStore, WithRegions
+from vild.detector import Detector
+from vild.distillation.road import Place, Road, find_road
+from vild.embedding import embed
+from vild.embedding.task import Engine
+from vild.errors import DataError, InputError
+from vild.proposals import make_proposals
+from vild.recipes import Recipe
+from vild.runs.looking import Look
+from vild.runs.run import train
+from vild.teachers import Teacher
+
+
+def distill(
+    dataset: str | Dataset,
+    *,
+    teacher: str | Teacher,
+    recipe: str | Recipe = "r50-ensemble",
+    out: Place,
+    proposals: Place | None = None,
+    embeddings: Place | None = None,
+    detector: Place | Detector | None = None,
+    first_stage: str | Recipe | None = None,
+    count: int | None = None,
+    ground_truth: bool = False,
+    engine: Engine = "local",
+    embed_workers: int = 1,
+    look: Look | None = None,
+    devices: int | None = None,
+    threads: int = 2,
+    workers: int = 0,
+    compiled: bool | None = None,
+    callbacks: Sequence[Any] = (),
+    quiet: bool = False,
+) -> Detector:
+    """Trains an open-vocabulary detector on a dataset, with all that this needs.
+
+    Four steps: a detector of objects of any kind is trained on the base classes (the
+    first stage); it proposes boxes; a teacher embeds their crops; and the detector of
+    the recipe learns from both, labels and embeddings. Each is skipped if it is done.
+    If the work is cut off, the same call goes on where it stopped, to the same result.
+
+    Args:
+        dataset: or its specification; see `vild.data.finding.get`.
+        teacher: or its specification; encodes the crops, and the names of the
+            classes.
+        recipe: a name, see `vild.recipes.RECIPES`, or a recipe that distils.
+        out: folder of it all; see `vild.distillation.road`.
+        proposals: a store of boxes for this dataset, in place of the first two steps.
+        embeddings: a store of embeddings, in place of the first three.
+        detector: where boxes come from instead of a first stage: a detector, a preset
+            or a detector directory; or a `.json` of boxes, see `make_proposals`.
+        first_stage: recipe of the first stage; None: cut to fit `recipe`, see
+            `vild.recipes.first_stage`.
+        count: boxes per image, at most; None: as many as the recipe looks at.
+        ground_truth: embed the dataset's own boxes of base categories too.
+        engine: that embeds, see `vild.embedding.embed`.
+        embed_workers: its processes, each with a teacher of its own.
+        look: see `vild.runs.run.train`, as for all below; only the last step looks.
+        devices: how many share each batch; None for all.
+        threads: that make batches in this process.
+        workers: processes that make batches.
+        compiled: whether XLA compiles the steps; None: as suits the backend.
+        callbacks: more of Keras's callbacks, in both trainings.
+        quiet: whether no progress is shown.
+
+    Returns:
+        The finished detector, which is in `out/detector`.
+
+    Raises:
+        InputError: for a recipe, dataset, teacher or store that do not fit together.
+        DataError: for a store or an image that is missing or damaged.
+        TeacherError: if the teacher cannot be used.
+        TrainingError: if a loss is no number any more, or the folder holds a
+            distillation of something else.
+        KeyboardInterrupt: if it was asked to stop; what was done is saved.
+
+    Example:
+        >>> detector = distill(
+        ...     "drawn:train", teacher="shapes", recipe="tiny-vild", out="runs/a"
+        ... )
+
+    Source: paper section 3; released behaviour.
+    """
+    road = find_road(
+        dataset,
+        teacher,
+        recipe,
+        out,
+        proposals=proposals,
+        embeddings=embeddings,
+        detector=detector,
+        stage=first_stage,
+        count=count,
+        ground_truth=ground_truth,
+    )
+    training: dict[str, Any] = {
+        "devices": devices,
+        "threads": threads,
+        "workers": workers,
+        "compiled": compiled,
+        "callbacks": callbacks,
+        "quiet": quiet,
+    }
+    with kernels.devices(devices) as replicas:
+        processes, first = replicas.processes, replicas.first
+    store = road.whole_embeddings()
+    if store is None and processes > 1:
+        raise InputError(
+            f"{processes} processes train together, but the embeddings are made by "
+            f"one: make them by `vild embed` and name them by --embeddings."
+        )
+    if first:
+        road.claim()
+    say = _silent if quiet else print
+    if store is None:
+        boxes = road.whole_proposals() or _propose(road, training, say)
+        _check_any(boxes)
+        say(f"Embedding the crops of {int(boxes.counts.sum())} boxes.")
+        store = embed(
+            road.dataset,
+            boxes,
+            road.teacher,
+            road.embeddings,
+            engine=engine,
+            workers=embed_workers,
+            ground_truth=ground_truth,
+        )
+    _check_any(store)
+    if first:
+        say(f"Training by the recipe {road.recipe.name}.")
+    return train(
+        road.recipe,
+        WithRegions(road.dataset, store),
+        road.run,
+        teacher=road.teacher,
+        look=look,
+        detector=road.detector,
+        provenance=_provenance(road, store),
+        **training,
+    )
+
+
+def _propose(road: Road, training: dict[str, Any], say: Any) -> ProposalStore:
+    """Boxes, from a first stage that is trained for them if need be."""
+    source = road.source
+    if road.stage is not None:
+        say("Training the first stage.")
+        train(road.stage, road.dataset, road.rpn, **training)
+        source = road.rpn / "detector"
+    assert source is not None
+    say(f"Looking for boxes in {len(road.dataset)} images.")
+    return make_proposals(source, road.dataset, road.proposals, count=road.count)
+
+
+def _check_any(store: ProposalStore | EmbeddingStore) -> None:
+    if not store.counts.sum():
+        raise DataError(
+            f"The store {str(store.path)!r} has no box in any image, so there is "
+            "nothing to distil: train the first stage for longer, or bring boxes of "
+            "another detector."
+        )
+
+
+def _provenance(road: Road, store: EmbeddingStore) -> dict[str, Any]:
+    """What the detector says of what it was made from."""
+    header = store.header
+    boxes = _header_of(road)
+    return {
+        "first stage": None if road.stage is None else road.stage.name,
+        "proposals": {**header.get("proposals", {}), "source": boxes.get("source")},
+        "embeddings": {
+            "fingerprint": store.fingerprint,
+            "teacher": store.teacher,
+            "boxes": int(store.counts.sum()),
+            "failed images": len(store.failures),
+            "ground truth": header.get("ground_truth"),
+            "dtype": header["dtype"],
+        },
+        "images": {**header["dataset"]},
+    }
+
+
+def _header_of(road: Road) -> dict[str, Any]:
+    from vild.data.stores.header import read_header
+
+    try:
+        return read_header(road.proposals)[0]
+    except DataError:  # embeddings were brought along
+        return {}
+
+
+def _silent(*words: Any) -> None:
+    del words
