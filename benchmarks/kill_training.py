@@ -79,15 +79,21 @@ def main() -> None:
 def compare(whole: Path, killed: Path) -> None:
     """Says how far apart two finished trainings are; ends if they differ."""
     (one, first), (other, second) = state(whole), state(killed)
-    worst = max(float(np.abs(one[k] - other[k]).max()) for k in one)
+    if one.keys() != other.keys():
+        sys.exit("the two trainings have other variables")
+    # Each beside the largest number of its own array.
+    worst = max(
+        float(np.abs(one[k] - other[k]).max() / max(np.abs(one[k]).max(), 1e-12))
+        for k in one
+    )
     losses = [[row["loss"] for row in s["history"]] for s in (first, second)]
     off = np.abs(np.subtract(*losses)).max()
     print(
-        f"steps {first['step']} and {second['step']}; largest difference of any weight "
-        f"or momentum {worst:.3g}, of any round's loss {off:.3g}",
+        f"steps {first['step']} and {second['step']}; largest relative difference of "
+        f"any weight or momentum {worst:.3g}, of any round's loss {off:.3g}",
         flush=True,
     )
-    if not worst <= 1e-5 * max(float(np.abs(value).max()) for value in one.values()):
+    if not max(worst, off) <= 1e-5:
         sys.exit("the two trainings differ")
 
 

@@ -59,6 +59,31 @@ def _swap(new: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def recover(path: Path) -> None:
+    """Puts right what a process left that was killed inside `replacing`.
+
+    To be called where nobody else writes.
+
+    Args:
+        path: what was made or replaced. If it was just taken away to be replaced, it
+            comes back; unfinished copies go.
+
+    Example:
+        >>> Path(".a.txt.0123.tmp").touch()
+        >>> recover(Path("a.txt"))
+        >>> Path(".a.txt.0123.tmp").exists()
+        False
+    """
+    for old in sorted(path.parent.glob(f".{path.name}.*.tmp.old")):
+        if not path.exists():
+            old.rename(path)
+    for rest in path.parent.glob(f".{path.name}.*.tmp*"):
+        if rest.is_dir():
+            shutil.rmtree(rest, ignore_errors=True)
+        else:
+            rest.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns a failure to write into a sentence.

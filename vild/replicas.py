@@ -13,13 +13,13 @@ class Replicas:
         count: devices.
         index: of this process.
         processes: how many processes there are.
-        per_program: whether a program sees the batch of one device rather than that
-            of its process.
+        per_program: whether a program sees the batch of one device rather than all of
+            it.
         compiled: whether the step is compiled by XLA.
 
     Example:
-        >>> Replicas(count=4, processes=2).program_batch(16)
-        8
+        >>> Replicas(count=4, processes=4, per_program=True).program_batch(16)
+        4
     """
 
     count: int = 1
@@ -50,7 +50,7 @@ class Replicas:
                 f"A batch of {batch_size} images cannot be shared by {self.count} "
                 f"devices evenly: make batch_size a multiple of {self.count}."
             )
-        return batch_size // (self.count if self.per_program else self.processes)
+        return batch_size // self.count if self.per_program else batch_size
 
 
 def check_devices(number: int | None, found: list) -> list:

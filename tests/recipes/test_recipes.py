@@ -12,6 +12,10 @@ def test_every_recipe_tells_source_command_hardware_and_result(name):
     assert recipe.name == name
     assert recipe.about
     text = inspect.getdoc(RECIPES[name])
+    if recipe.classes.classifier == "text":
+        assert "--teacher" in text
+    if recipe.distils and not name.startswith("tiny"):
+        assert "--regions" in text
     for word in (
         "Source:",
         "Command:",

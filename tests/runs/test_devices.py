@@ -56,7 +56,7 @@ def test_several_devices_make_the_step_of_one(tmp_path):
 
 def test_a_batch_is_shared_out_evenly_or_not_at_all():
     assert Replicas(4, processes=4, per_program=True).program_batch(8) == 2
-    assert Replicas(4, processes=2).program_batch(8) == 4
+    assert Replicas(4, processes=2).program_batch(8) == 8
     with pytest.raises(InputError, match="multiple of 4"):
         Replicas(4).program_batch(6)
 

@@ -83,10 +83,8 @@ def test_a_finished_training_is_not_made_again(whole):
 
 def test_another_training_does_not_go_into_the_same_folder(whole, tmp_path):
     out, _ = whole
-    with pytest.raises(
-        TrainingError, match=r"recipe.optimizer.rate = 0.04, now .* 0.1"
-    ):
-        small_train(out, "optimizer.rate=0.1")
+    with pytest.raises(TrainingError, match=r"recipe.losses.l2 = 4e-05, now .* 0.1"):
+        small_train(out, "losses.l2=0.1")
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(VildError, match="no folder of a training"):
         small_train(tmp_path)
@@ -127,6 +125,44 @@ def test_a_full_disk_costs_no_checkpoint(tmp_path):
     assert (out / "checkpoints" / "last" / "variables.npz").read_bytes() == kept
     assert read_state(out / "checkpoints" / "last")["step"] == 2
     assert not [p for p in (out / "checkpoints").iterdir() if p.name.startswith(".")]
+
+
+def test_what_a_kill_left_in_the_middle_of_a_swap_is_put_right(tmp_path):
+    out = tmp_path / "run"
+    small_train(out, "steps=2")
+    last = out / "checkpoints" / "last"
+    (last.parent / ".last.0123abcd.tmp").mkdir()  # the new one, perhaps not whole
+    last.rename(last.parent / ".last.0123abcd.tmp.old")
+    (out / ".run.json.0123abcd.tmp").touch()
+    steps = []
+    small_train(
+        out,
+        callbacks=[
+            keras.callbacks.LambdaCallback(
+                on_train_batch_end=lambda batch, logs: steps.append(batch)
+            )
+        ],
+    )
+    assert len(steps) == 2, "two of four steps were made already"
+    assert sorted(p.name for p in last.parent.iterdir()) == ["best", "last"]
+    assert not list(out.glob(".*"))
+    # A detector of fewer steps is not taken for the finished one.
+    assert vild.load_pretrained(out / "detector").provenance["steps"] == 4
+
+
+def test_a_schedule_counts_steps_of_the_optimiser():
+    from vild.training.optimizer import Momentum, WarmupSteps
+
+    rates = WarmupSteps(1.0, 0, 1.0, (2,), (0.1,))
+    optimizer = Momentum(rates, gradient_accumulation_steps=2)
+    variable = keras.Variable([0.0])
+    optimizer.build([variable])
+    seen = []
+    for _ in range(6):
+        optimizer.apply([keras.ops.ones((1,))], [variable])
+        seen.append(float(keras.ops.convert_to_numpy(variable.value)[0]))
+    # Velocities 1, 1.9, 2.71 at rates 1, 1, 0.1.
+    np.testing.assert_allclose(seen, [0, -1, -1, -2.9, -2.9, -3.171], rtol=1e-5)
 
 
 def test_a_damaged_checkpoint_is_told(whole, tmp_path):

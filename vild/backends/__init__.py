@@ -12,8 +12,8 @@ the module of the running backend. The three modules hold the same names:
   suppression within groups, in the order given, until `limit` are kept.
 - `compile(function, variables)`: the function compiled for inference.
 - `devices(number)`: the devices that a training runs on, as a context.
-- `data_parallel(layer)`, `mean_over_replicas(value)`, `share_of_sum(loss)`: what
-  devices that share a batch tell each other.
+- `data_parallel(layer)`, `mean_over_replicas(value)`, `share_of_sum(loss)`,
+  `anywhere(flag)`: what devices that share a batch tell each other.
 """
 
 import importlib

@@ -23,6 +23,18 @@ def mean_over_replicas(value: Any) -> Any:
     return value
 
 
+def anywhere(flag: bool) -> bool:
+    """Whether something holds in one of the processes that share a batch.
+
+    Args:
+        flag: whether it holds here.
+
+    Returns:
+        The same: no other process is asked.
+    """
+    return flag
+
+
 def share_of_sum(loss: Any) -> Any:
     """A device's part of a loss, if gradients are summed over devices.
 

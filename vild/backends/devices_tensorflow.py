@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from vild.errors import InputError
 from vild.replicas import Replicas, check_devices
 
 
@@ -23,6 +24,18 @@ def mean_over_replicas(value: Any) -> Any:
     if context is None or context.num_replicas_in_sync == 1:
         return value
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+
+
+def anywhere(flag: bool) -> bool:
+    """Whether something holds in one of the processes that share a batch.
+
+    Args:
+        flag: whether it holds here.
+
+    Returns:
+        The same: no other process is asked.
+    """
+    return flag
 
 
 def share_of_sum(loss: Any) -> Any:
@@ -88,14 +101,30 @@ def _strategy(number: int | None) -> tuple[Any, int, int]:
         resolver = many.cluster_resolver
         processes = many.extended._num_workers
         return many, resolver.task_id, processes
-    for kind in ("TPU", "GPU", "CPU"):
+    if os.environ.get("TPU_NAME") or tf.config.list_physical_devices("TPU"):
+        return _tpu(number), 0, 1
+    for kind in ("GPU", "CPU"):
         found = tf.config.list_logical_devices(kind)
         if found:
             break
     names = [device.name for device in check_devices(number, found)]
-    if kind == "TPU":
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="local")
-        return tf.distribute.TPUStrategy(resolver), 0, 1
     if len(names) == 1:
         return None, 0, 1
     return tf.distribute.MirroredStrategy(names), 0, 1
+
+
+def _tpu(number: int | None) -> Any:
+    """The strategy of a whole TPU, which must be started before it is seen."""
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
+        tpu=os.environ.get("TPU_NAME", "local")
+    )
+    tf.config.experimental_connect_to_cluster(resolver)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    strategy = tf.distribute.TPUStrategy(resolver)
+    check_devices(number, [None] * strategy.num_replicas_in_sync)
+    if number not in (None, strategy.num_replicas_in_sync):
+        raise InputError(
+            f"A TPU is used whole, {strategy.num_replicas_in_sync} devices here, but "
+            f"{number} were asked for: leave the number out."
+        )
+    return strategy

@@ -1,6 +1,7 @@
 """Devices that train together on PyTorch."""
 
 import contextlib
+import datetime
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,8 @@ from torch import distributed
 
 from vild.errors import InputError
 from vild.replicas import Replicas
+
+_PATIENCE = datetime.timedelta(hours=6)
 
 
 def mean_over_replicas(value: Any) -> Any:
@@ -24,6 +27,23 @@ def mean_over_replicas(value: Any) -> Any:
     if not _in_group():
         return value
     return _Mean.apply(value)
+
+
+def anywhere(flag: bool) -> bool:
+    """Whether something holds in one of the processes that share a batch.
+
+    Args:
+        flag: whether it holds here.
+
+    Returns:
+        The same in all of them.
+    """
+    if not _in_group():
+        return flag
+    where = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    value = torch.tensor(float(flag), device=where)
+    distributed.all_reduce(value, distributed.ReduceOp.MAX)
+    return bool(value > 0)
 
 
 def share_of_sum(loss: Any) -> Any:
@@ -107,7 +127,10 @@ def devices(number: int | None = None) -> Iterator[Replicas]:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     started = not distributed.is_initialized()
     if started:
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        # The others wait while the first process looks at a validation set.
+        distributed.init_process_group(
+            "nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE
+        )
     try:
         yield Replicas(count, distributed.get_rank(), count, True, compiled=False)
     finally:

@@ -9,6 +9,7 @@ import keras
 from jax import lax
 
 from vild.backends.devices_jax import (
+    anywhere,
     data_parallel,
     devices,
     mean_over_replicas,
@@ -16,6 +17,7 @@ from vild.backends.devices_jax import (
 )
 
 __all__ = [
+    "anywhere",
     "compile",
     "data_parallel",
     "devices",

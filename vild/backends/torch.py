@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from vild.backends.devices_torch import (
+    anywhere,
     data_parallel,
     devices,
     mean_over_replicas,
@@ -13,6 +14,7 @@ from vild.backends.devices_torch import (
 )
 
 __all__ = [
+    "anywhere",
     "compile",
     "data_parallel",
     "devices",

@@ -28,7 +28,8 @@ def r50_ensemble() -> Recipe:
     """ViLD-ensemble with ResNet-50.
 
     Source: released configuration and published table (distillation weight 0.5).
-    Command: `vild train r50-ensemble lvis:lvis_v1_train.json --out runs/r50e`.
+    Command: `vild train r50-ensemble lvis:lvis_v1_train.json --out runs/r50e
+    --regions STORE --teacher open_clip:ViT-B-32/openai`.
     Hardware: as for `r50`, with some 15 % more memory.
     Expected: LVIS v1 mask AP 25.9, APr 18.0 (published; not measured here).
     """
@@ -39,7 +40,8 @@ def r152() -> Recipe:
     """ViLD with ResNet-152, one branch.
 
     Source: released configuration and published table (distillation weight 1.0).
-    Command: `vild train r152 lvis:lvis_v1_train.json --out runs/r152`.
+    Command: `vild train r152 lvis:lvis_v1_train.json --out runs/r152
+    --regions STORE --teacher open_clip:ViT-B-32/openai`.
     Hardware: as for `r50`, at about twice the time.
     Expected: LVIS v1 mask AP 24.0, APr 19.6 (published; not measured here).
     """
@@ -55,7 +57,8 @@ def r152_ensemble() -> Recipe:
     """ViLD-ensemble with ResNet-152.
 
     Source: released configuration and published table (distillation weight 2.0).
-    Command: `vild train r152-ensemble lvis:lvis_v1_train.json --out runs/r152e`.
+    Command: `vild train r152-ensemble lvis:lvis_v1_train.json --out runs/r152e
+    --regions STORE --teacher open_clip:ViT-B-32/openai`.
     Hardware: as for `r152`.
     Expected: LVIS v1 mask AP 26.2, APr 19.2 (published; not measured here).
     """
@@ -91,7 +94,8 @@ def vild_image() -> Recipe:
     chance put it, and hardly competes.
 
     Source: paper section 3.3, table 3; other settings are those of `r50`.
-    Command: `vild train vild-image lvis:lvis_v1_train.json --out runs/image`.
+    Command: `vild train vild-image lvis:lvis_v1_train.json --out runs/image
+    --regions STORE --teacher open_clip:ViT-B-32/openai`.
     Hardware: as for `r50`.
     Expected: LVIS v1 mask APr 11.2, AP 11.2 (from the paper; not measured here).
     """

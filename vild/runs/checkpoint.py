@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vild.errors import CheckpointError
+from vild.errors import CheckpointError, TrainingError
 from vild.files import replacing
 
 _STATE, _VARIABLES = "state.json", "variables.npz"
@@ -22,34 +22,52 @@ class Progress:
     Attributes:
         step: how many steps were made, which is also the position in the data.
         history: what was measured after each round.
-        best: the best value so far of what tells the best checkpoint.
+        best: name and value of what told the best checkpoint so far.
     """
 
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
-    best: float | None = None
+    best: tuple[str, float] | None = None
 
 
-def save_checkpoint(
-    folder: Path, variables: Sequence[Any], progress: Progress, **facts: Any
-) -> None:
+def save_checkpoint(folder: Path, variables: Sequence[Any], progress: Progress) -> None:
     """Writes a checkpoint, whole or not at all.
 
     Args:
         folder: where to; an older one is replaced.
         variables: Keras variables of model and optimiser, in order.
         progress: how far the training is.
-        **facts: what else belongs to it, JSON-serialisable.
 
     Raises:
         OSError: where the system refuses, e.g. on a full disk; the older one stays.
+        TrainingError: if a variable holds something that is no number.
     """
     values: dict[str, Any] = {_key(i, v): _array(v) for i, v in enumerate(variables)}
+    bad = [name for name, value in values.items() if not np.isfinite(value).all()]
+    if bad:
+        raise TrainingError(
+            f"At step {progress.step} {len(bad)} variables are no numbers any more, "
+            f"e.g. {bad[0].partition(':')[2]}: the checkpoint before is kept; go on "
+            "from there with a lower optimizer.rate."
+        )
     with replacing(folder, folder=True) as temporary:
         with (temporary / _VARIABLES).open("wb") as file:
             np.savez(file, **values)
-        text = json.dumps({**asdict(progress), **facts}, indent=1)
-        (temporary / _STATE).write_text(text, encoding="utf-8")
+        (temporary / _STATE).write_text(_text(progress), encoding="utf-8")
+
+
+def save_state(folder: Path, progress: Progress) -> None:
+    """Writes anew what a checkpoint says of itself.
+
+    Args:
+        folder: of a checkpoint of the same step.
+        progress: how far the training is.
+
+    Raises:
+        OSError: where the system refuses.
+    """
+    with replacing(folder / _STATE) as temporary:
+        temporary.write_text(_text(progress), encoding="utf-8")
 
 
 def load_checkpoint(folder: Path, variables: Sequence[Any]) -> Progress:
@@ -87,9 +105,11 @@ def load_checkpoint(folder: Path, variables: Sequence[Any]) -> Progress:
             )
         variable.assign(value)
     try:
-        return Progress(state["step"], state["history"], state["best"])
-    except KeyError as error:
-        raise CheckpointError(f"{folder / _STATE} has no {error}.") from error
+        best = state["best"]
+        best = None if best is None else (str(best[0]), float(best[1]))
+        return Progress(state["step"], state["history"], best)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / _STATE} is damaged ({error}).") from error
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -112,6 +132,10 @@ def read_state(folder: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} does not hold a JSON object.")
     return state
+
+
+def _text(progress: Progress) -> str:
+    return json.dumps(asdict(progress), indent=1)
 
 
 def _key(index: int, variable: Any) -> str:

@@ -14,11 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from vild.errors import InputError, TrainingError
-from vild.files import replacing, writing
+from vild.files import recover, replacing, writing
 from vild.recipes import Recipe
 
 # What may differ when a training goes on: it changes nothing that was done.
 _MAY_CHANGE = {"recipe.steps", "recipe.save_every", "recipe.about"}
+# Rates may be lowered by somebody who looks on.
+_MAY_CHANGE_INSIDE = (
+    "recipe.settings.",
+    "recipe.optimizer.rate",
+    "recipe.optimizer.start",
+    "recipe.optimizer.boundaries",
+)
 
 
 class RunFolder:
@@ -48,6 +55,8 @@ class RunFolder:
             InputError: if the folder cannot be written.
         """
         check_claim(self.about, facts, "training")
+        for path in (self.last, self.best, self.detector):
+            recover(path)
         write_claim(self.about, facts)
 
     def write_history(self, history: list[dict[str, Any]]) -> None:
@@ -78,6 +87,7 @@ def check_claim(about: Path, facts: dict[str, Any], what: str) -> None:
         InputError: if it holds something else.
     """
     folder = about.parent
+    recover(about)
     if about.exists():
         different = _differences(_begun(about), _as_json(facts))
         if different:
@@ -149,6 +159,6 @@ def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any
                 old.get(key), new.get(key), f"{path}.{key}" if path else key
             )
         ]
-    if old == new or path in _MAY_CHANGE or path.startswith("recipe.settings."):
+    if old == new or path in _MAY_CHANGE or path.startswith(_MAY_CHANGE_INSIDE):
         return []
     return [(path, old, new)]

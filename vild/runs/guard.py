@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vild.backends import keras
+from vild.backends import keras, kernels
 from vild.data.batches import Batches
 from vild.errors import TrainingError
 from vild.files import replacing
@@ -25,11 +25,15 @@ class NotANumber(keras.callbacks.Callback):
         batches: where batches come from; they can be made again.
         start: step that the round begins with.
         folder: where the batch is kept.
+        process: number of this process, of which each has a part of the batch.
     """
 
-    def __init__(self, batches: Batches, start: int, folder: Path) -> None:
+    def __init__(
+        self, batches: Batches, start: int, folder: Path, process: int = 0
+    ) -> None:
         super().__init__()
         self.batches, self.start, self.folder = batches, start, folder
+        self.process = process
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Looks at the losses.
@@ -43,7 +47,7 @@ class NotANumber(keras.callbacks.Callback):
             return
         step = self.start + batch
         images = self.batches.images(step)
-        path = self.folder / f"not-a-number-{step:06}.npz"
+        path = self.folder / f"not-a-number-{step:06}-{self.process}.npz"
         arrays: dict[str, Any] = self.batches.at(step)
         arrays["about"] = np.array(json.dumps([asdict(image) for image in images]))
         with (
@@ -56,8 +60,8 @@ class NotANumber(keras.callbacks.Callback):
         raise TrainingError(
             f"At step {step} the loss is no number any more ({', '.join(bad)}); the "
             f"batch, with the images {ids}{' ...' if len(images) > 8 else ''}, is kept "
-            f"in {path}. The last checkpoint is sound: look at those images, or go on "
-            "from there with a lower optimizer.rate."
+            f"in {path}. The last checkpoint holds numbers only: look at those images, "
+            "or go on from there with a lower optimizer.rate."
         )
 
 
@@ -77,6 +81,8 @@ class StopAtSignal(keras.callbacks.Callback):
             logs: not looked at.
         """
         self.seen = batch + 1
+        # All processes stop after the same batch, or some would wait for ever.
+        self.asked = kernels.anywhere(self.asked)
         if self.asked:
             self.model.stop_training = True
 

@@ -33,20 +33,40 @@ def look_at(dataset: Dataset, images: int | None = None) -> Look:
     return look
 
 
-def score(measured: dict[str, Any]) -> float | None:
+def score(measured: dict[str, Any]) -> tuple[str, float] | None:
     """What tells the best checkpoint, larger being better.
 
     Args:
         measured: a row of the history.
 
     Returns:
-        The AP50 of base classes where it was looked at, else the loss below 0.
+        Its name and value: the AP50 of base classes where it was looked at, or the
+        recall of proposals, else the loss, below 0.
     """
-    for name, sign in (("AP50_base", 1.0), ("AP50", 1.0), ("loss", -1.0)):
+    for name, sign in (
+        ("AP50_base", 1.0),
+        ("AP50", 1.0),
+        ("AR@100", 1.0),
+        ("loss", -1.0),
+    ):
         value = measured.get(name)
         if value is not None and value == value:
-            return sign * value
+            return name, sign * value
     return None
+
+
+def told(measured: dict[str, Any]) -> str:
+    """What a look found, in a line.
+
+    Args:
+        measured: name -> number.
+
+    Returns:
+        Text.
+    """
+    first = ("AP50_base", "AP50_novel", "AP_base", "AP_novel", "AP", "AR@100", "AR@300")
+    names = [name for name in first if name in measured] or list(measured)[:6]
+    return ", ".join(f"{name} {measured[name]:.3f}" for name in names)
 
 
 class Board:

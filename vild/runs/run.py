@@ -7,7 +7,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,16 @@ from vild.errors import DataError, InputError, TrainingError, VildError
 from vild.precision import with_dtype
 from vild.recipes import Recipe, get_recipe
 from vild.replicas import Replicas
-from vild.runs.checkpoint import Progress, load_checkpoint, save_checkpoint
+from vild.runs.checkpoint import (
+    Progress,
+    load_checkpoint,
+    save_checkpoint,
+    save_state,
+)
 from vild.runs.classes import TrainingClasses, training_classes
 from vild.runs.folder import RunFolder, run_facts
 from vild.runs.guard import NotANumber, StopAtSignal
-from vild.runs.looking import Board, Look, score
+from vild.runs.looking import Board, Look, score, told
 from vild.runs.network import make_network
 from vild.saving import load_detector
 from vild.teachers import Teacher, fingerprint, get
@@ -157,7 +162,10 @@ class _Run:
         if self.folder.last.exists():
             self.progress = load_checkpoint(self.folder.last, self.variables)
         if self.progress.step >= recipe.steps and self.folder.detector.is_dir():
-            return load_detector(self.folder.detector)
+            made = load_detector(self.folder.detector)
+            # Not one of fewer steps, or with other settings.
+            if made.provenance.get("recipe") == recipe.as_dict():
+                return made
         self.board = Board(self.folder.tensorboard) if self.replicas.first else None
         stop = StopAtSignal()
         while self.progress.step < recipe.steps:
@@ -177,51 +185,68 @@ class _Run:
         start = progress.step
         end = min((start // recipe.save_every + 1) * recipe.save_every, recipe.steps)
         began = time.monotonic()
-        with stop.listening(), _told():
-            history = self.trainer.fit(
-                self.batches.from_step(start),
-                steps_per_epoch=end - start,
-                initial_epoch=start // recipe.save_every,
-                epochs=start // recipe.save_every + 1,
-                verbose=self._verbosity(),
-                shuffle=False,  # batches come in an order of their own
-                callbacks=[
-                    NotANumber(self.batches, start, self.folder.path),
-                    stop,
-                    *self.callbacks,
-                ],
-            ).history
-        progress.step = start + stop.seen
-        seconds = time.monotonic() - began
-        row: dict[str, Any] = {"step": progress.step}
-        row.update({name: float(values[-1]) for name, values in history.items()})
-        made = (progress.step - 1) // recipe.optimizer.accumulate
-        row["learning_rate"] = float(schedule(recipe)(made))
-        row["images_per_second"] = stop.seen * recipe.batch_size / seconds
-        if self.look is not None and self.replicas.first and not stop.asked:
-            row.update(self.look(self._detector()))
-        progress.history.append(row)
-        if self.replicas.first:
-            self._save(row)
-
-    def _save(self, row: dict[str, Any]) -> None:
-        """Writes the checkpoint, and beside it the best one so far."""
-        progress, folder = self.progress, self.folder
-        now = score(row)
-        better = now is not None and (progress.best is None or now > progress.best)
-        if better:
-            progress.best = now
-        try:
-            save_checkpoint(folder.last, self.variables, progress)
-            if better:
-                save_checkpoint(folder.best, self.variables, progress)
-            folder.write_history(progress.history)
-        except OSError as error:
-            what = (
-                f"The checkpoint of step {progress.step} cannot be written "
-                f"({error.strerror or error}): make room in {folder.path}"
+        with stop.listening():
+            with _told():
+                history = self.trainer.fit(
+                    self.batches.from_step(start),
+                    steps_per_epoch=end - start,
+                    initial_epoch=start // recipe.save_every,
+                    epochs=start // recipe.save_every + 1,
+                    verbose=self._verbosity(),
+                    shuffle=False,  # batches come in an order of their own
+                    callbacks=[
+                        NotANumber(
+                            self.batches, start, self.folder.path, self.replicas.index
+                        ),
+                        stop,
+                        *self.callbacks,
+                    ],
+                ).history
+            progress.step = start + stop.seen
+            seconds = time.monotonic() - began
+            row: dict[str, Any] = {"step": progress.step}
+            row.update({name: float(values[-1]) for name, values in history.items()})
+            made = (progress.step - 1) // recipe.optimizer.accumulate
+            row["learning_rate"] = float(schedule(recipe)(made))
+            row["images_per_second"] = stop.seen * recipe.batch_size / seconds
+            progress.history.append(row)
+            if not self.replicas.first:
+                return
+            # Saved before anybody looks: that may take long, or fail.
+            saved = self._written(
+                lambda: save_checkpoint(self.folder.last, self.variables, progress)
             )
-            if progress.step >= self.recipe.steps:
+            if self.look is not None and not stop.asked:
+                found = self.look(self._detector())
+                row.update(found)
+                if not self.quiet:
+                    print(f"step {progress.step}: {told(found)}", flush=True)
+            if saved:
+                self._written(lambda: self._conclude(row))
+
+    def _conclude(self, row: dict[str, Any]) -> None:
+        """Keeps the best checkpoint, and what was measured."""
+        progress, folder = self.progress, self.folder
+        now, best = score(row), progress.best
+        if now is not None and (best is None or now[0] != best[0] or now[1] > best[1]):
+            save_checkpoint(folder.best, self.variables, progress)
+            progress.best = now
+        save_state(folder.last, progress)
+        folder.write_history(progress.history)
+        if self.board is not None:
+            self.board.write(row)
+
+    def _written(self, write: Callable[[], None]) -> bool:
+        """Whether something could be written; at the end it must."""
+        try:
+            write()
+        except OSError as error:
+            step = self.progress.step
+            what = (
+                f"The checkpoint of step {step} cannot be written "
+                f"({error.strerror or error}): make room in {self.folder.path}"
+            )
+            if step >= self.recipe.steps:
                 raise TrainingError(
                     f"{what} and start again; the one before is still there."
                 ) from error
@@ -229,8 +254,8 @@ class _Run:
                 f"{what}. The one before is kept, and the training goes on.",
                 stacklevel=2,
             )
-        if self.board is not None:
-            self.board.write(row)
+            return False
+        return True
 
     def _detector(self) -> Detector:
         """The model as it is now, with the words it learns."""

@@ -60,6 +60,15 @@ class Momentum(keras.optimizers.Optimizer):
         self.assign(velocity, new)
         self.assign_sub(variable, rate * new)
 
+    def _get_current_learning_rate(self) -> Any:
+        # Keras asks a schedule for the number of batches, not of steps, where the
+        # gradients of several batches make one step.
+        if isinstance(
+            self._learning_rate, keras.optimizers.schedules.LearningRateSchedule
+        ):
+            return self._learning_rate(self.iterations)
+        return super()._get_current_learning_rate()
+
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, JSON-serialisable."""
         return {**super().get_config(), "momentum": self.momentum}
