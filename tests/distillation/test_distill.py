@@ -142,7 +142,6 @@ def test_stores_and_detectors_that_are_brought_along_are_used(whole, tmp_path):
     teacher = Shapes()  # an object, as the dataset is
     for name, path in (
         ("embeddings", out / "embeddings"),
-        ("proposals", out / "proposals"),
         ("detector", vild.load_pretrained(out / "rpn" / "detector")),
     ):
         there = tmp_path / name
@@ -188,12 +187,13 @@ def test_a_shard_that_is_damaged_is_made_again(whole):
         ({"proposals": "a", "detector": "b"}, "proposals and detector: leave out"),
         ({"count": 0}, "count must be"),
         ({"engine": "spark"}, "engines are"),
+        ({"embed_workers": 0}, "Workers must be"),
     ],
 )
 def test_bad_input_is_told_and_nothing_trained(tmp_path, options, words):
     with pytest.raises(VildError, match=words):
         few_distill(tmp_path / "run", **options)
-    assert not (tmp_path / "run" / "rpn").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
@@ -205,5 +205,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
 
 def test_no_boxes_at_all_are_told(tmp_path):
     (tmp_path / "boxes.json").write_text(json.dumps([]))
-    with pytest.raises(VildError, match="no box"):
+    with (
+        pytest.warns(UserWarning, match="have no boxes"),
+        pytest.raises(DataError, match="no box in any image"),
+    ):
         few_distill(tmp_path / "run", detector=tmp_path / "boxes.json")

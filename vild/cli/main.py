@@ -13,6 +13,7 @@ import vild
 from vild.cli import console
 from vild.cli.convert import add_command as add_convert
 from vild.cli.detect import add_command as add_detect
+from vild.cli.distill import add_command as add_distill
 from vild.cli.embed import add_command as add_embed
 from vild.cli.evaluate import add_command as add_evaluate
 from vild.cli.models import add_command as add_models
@@ -80,6 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_models(commands)
     add_convert(commands)
+    add_distill(commands)
     add_embed(commands)
     add_proposals(commands)
     add_store(commands)

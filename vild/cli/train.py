@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from vild.cli.training_options import add_training
 from vild.errors import InputError
 
 
@@ -35,37 +36,7 @@ def add_command(commands: Any) -> None:
         metavar="STORE",
         help="embeddings to distil, as `vild embed` writes them",
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        dest="changes",
-        help="change a value of the recipe, e.g. losses.distill_weight=1 or "
-        "batch_size=16; may be given several times",
-    )
-    parser.add_argument(
-        "--val", metavar="DATASET", help="looked at after each round (box AP)"
-    )
-    parser.add_argument(
-        "--val-images", type=int, metavar="N", help="only the first N of them"
-    )
-    parser.add_argument(
-        "--devices",
-        type=int,
-        metavar="N",
-        help="how many share each batch (default: all there are)",
-    )
-    parser.add_argument(
-        "--threads", type=int, default=2, metavar="N", help="that read images (2)"
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=0,
-        metavar="N",
-        help="processes that read images (0: none beside this one)",
-    )
+    add_training(parser)
     parser.add_argument(
         "--show-recipe", action="store_true", help="print the recipe and do nothing"
     )

@@ -5,11 +5,13 @@ from typing import Any
 
 from vild.backends import kernels
 from vild.data.dataset import Dataset
+from vild.data.processes import check_workers
 from vild.data.stores import EmbeddingStore, ProposalStore, WithRegions
+from vild.data.stores.header import read_header
 from vild.detector import Detector
 from vild.distillation.road import Place, Road, find_road
 from vild.embedding import embed
-from vild.embedding.task import Engine
+from vild.embedding.task import Engine, check_engine
 from vild.errors import DataError, InputError
 from vild.proposals import make_proposals
 from vild.recipes import Recipe
@@ -89,6 +91,8 @@ def distill(
 
     Source: paper section 3; released behaviour.
     """
+    check_engine(engine)
+    check_workers(embed_workers)
     road = find_road(
         dataset,
         teacher,
@@ -189,8 +193,6 @@ def _provenance(road: Road, store: EmbeddingStore) -> dict[str, Any]:
 
 
 def _header_of(road: Road) -> dict[str, Any]:
-    from vild.data.stores.header import read_header
-
     try:
         return read_header(road.proposals)[0]
     except DataError:  # embeddings were brought along

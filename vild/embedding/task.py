@@ -100,8 +100,7 @@ def embed(
             )
         proposals = opened
     check_same_dataset(proposals.header, dataset, f"The store {str(proposals.path)!r}")
-    if engine not in ENGINES:
-        raise InputError(f"The engines are {', '.join(ENGINES)}, received {engine!r}.")
+    check_engine(engine)
     if dtype not in FEATURES:
         raise InputError(
             f"Features are stored as {' or '.join(FEATURES)}, received {dtype!r}."
@@ -149,6 +148,19 @@ def embed(
     warn_of_failures(made)
     _warn_of_boxes(made, proposals)
     return made
+
+
+def check_engine(engine: str) -> None:
+    """Refuses an engine that there is not.
+
+    Args:
+        engine: its name.
+
+    Raises:
+        InputError: if it is none of `ENGINES`.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"The engines are {', '.join(ENGINES)}, received {engine!r}.")
 
 
 def _run(

@@ -39,7 +39,9 @@ def few_distill(out, *changes, dataset=None, **options):
     options.setdefault("recipe", few_steps(*changes))
     if not {"proposals", "embeddings", "detector"} & set(options):
         options.setdefault("first_stage", few_steps(name="tiny-rpn"))
-    return vild.distill(dataset or DrawnObjects("train:8"), out=out, **options)
+    if dataset is None:
+        dataset = DrawnObjects("train:8")
+    return vild.distill(dataset, out=out, **options)
 
 
 def weights(detector):
