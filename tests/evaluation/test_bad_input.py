@@ -147,6 +147,33 @@ def test_masks_of_another_size(files):
     refused(files(change), r"is \[9, 9\] pixels, but its image")
 
 
+@pytest.mark.parametrize("boxes", [True, False])
+@pytest.mark.parametrize("counts", ["0b", "~", [1, 2], [1, 10**6], [3, -1]])
+def test_runs_that_do_not_add_up(files, counts, boxes):
+    """Which pycocotools would compare for ever."""
+
+    def change(truth, found):
+        for result in found:
+            result["segmentation"]["counts"] = counts
+            if not boxes:
+                del result["bbox"]
+
+    refused(files(change), "run lengths that do not add up|the runs do not cover")
+
+
+def test_annotations_whose_runs_do_not_fit(files):
+    def change(truth, found):
+        truth["annotations"][3]["segmentation"] = {"size": [120, 160], "counts": [9]}
+
+    refused(files(change), "run lengths that cover the image")
+
+    def turned(truth, found):
+        runs = {"size": [160, 120], "counts": [100, 50, 19050]}
+        truth["annotations"][3]["segmentation"] = runs
+
+    refused(files(turned), r"annotation 4 .* is \[160, 120\] pixels, but its image")
+
+
 def test_masks_that_are_damaged(files):
     def change(truth, found):
         for result in found:

@@ -123,7 +123,8 @@ class CocoJson:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             wanted = (
                 "whole numbers as image_id and category_id, bbox as [x, y, width, "
-                "height] and a segmentation of polygons or run lengths, all in pixels"
+                "height] and a segmentation of polygons, or of run lengths that cover "
+                "the image, all in pixels"
             )
             raise self._wrong("an annotation", entry, wanted) from error
         return None
