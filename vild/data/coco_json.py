@@ -113,13 +113,14 @@ class CocoJson:
             self._boxes.extend((x, y, width, height))
             area = entry.get("area")
             self._areas.append(width * height if area is None else area)
-            self._images.append(entry["image_id"])
-            self._categories.append(entry["category_id"])
+            self._images.append(whole(entry["image_id"]))
+            self._categories.append(whole(entry["category_id"]))
             self._crowd.append(bool(entry.get("iscrowd", 0)))
             ignored = entry.get("ignore", 0) or entry.get("difficult", 0)
             self._ignored.append(bool(ignored))
             number = entry.get("id")
-            self._ids.append(number if type(number) is int else len(self._ids) + 1)
+            numbered = isinstance(number, int | float)
+            self._ids.append(whole(number) if numbered else len(self._ids) + 1)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             wanted = (
                 "whole numbers as image_id and category_id, bbox as [x, y, width, "
@@ -136,8 +137,8 @@ class CocoJson:
         self.federated = True
         for entry in images:
             try:
-                ids.append(entry["id"])
-                sizes.extend((entry["height"], entry["width"]))
+                ids.append(whole(entry["id"]))
+                sizes.extend((whole(entry["height"]), whole(entry["width"])))
                 names = entry.get("file_name") or "", entry.get("coco_url") or ""
                 named = any(names) or not self._files
                 if not named or not all(isinstance(name, str) for name in names):
@@ -210,4 +211,29 @@ class Ragged:
 
 
 def _ids(value: Any) -> "array[int]":
-    return array("q", value or ())
+    return array("q", map(whole, value or ()))
+
+
+def whole(number: Any) -> int:
+    """A whole number of a json, which may be written as 3.0.
+
+    Args:
+        number: of the json.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: if it is none, or has more than 63 bits.
+
+    Example:
+        >>> whole(3.0)
+        3
+    """
+    if type(number) is not int:
+        if type(number) is not float or not number.is_integer():
+            raise ValueError(f"{number!r} is no whole number")
+        number = int(number)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{number} is too large")
+    return number

@@ -171,6 +171,8 @@ class _Reader:
             mask = self._decode(text)
             polygons = isinstance(mask, list)
             if polygons:
+                if not mask or min(map(len, mask)) < 6:
+                    raise ValueError("a polygon has at least three points")
                 mask = [np.array(polygon, np.float64) for polygon in mask]
             elif list(mask["size"]) != size.tolist():
                 raise DataError(
