@@ -307,8 +307,25 @@ def test_lvis_needs_what_lvis_has(files):
         for image in truth["images"]:
             del image["neg_category_ids"]
 
+    def no_parts(truth, found):
+        del truth["images"][2]["not_exhaustive_category_ids"]
+
+    refused(files(no_parts), "do not tell their neg_category_ids and not_exhaustive")
     refused(files(no_frequency), "no frequency r, c or f.*take the protocol 'coco'")
     refused(files(no_negatives), "do not tell their neg_category_ids")
+
+
+@pytest.mark.filterwarnings("ignore:.*(outside of their image|more than once)")
+def test_annotations_without_an_area_are_told(tmp_path):
+    truth, found = make(8, 5, 12, federated=False, masks=False)
+    for entry in truth["annotations"]:
+        entry["area"] = entry["bbox"][2] * entry["bbox"][3]
+    expected = evaluate_files(*save(tmp_path, truth, found), "coco").metrics
+    for entry in truth["annotations"][::2]:
+        del entry["area"]
+    with pytest.warns(UserWarning, match="have no area, by which small, medium and"):
+        metrics = evaluate_files(*save(tmp_path, truth, found), "coco").metrics
+    assert metrics == expected
 
 
 def test_two_annotations_of_one_id(files):

@@ -34,7 +34,9 @@ class CocoJson:
         ignored: (A,) bool: flagged as `ignore` or, as some of VOC are, `difficult`.
         ids: (A,) int64; from 1 on where they are no numbers.
         segments: A masks.
-        federated: whether each image says which categories are certainly not there.
+        federated: whether each image says which categories are certainly not there,
+            and which are annotated in part.
+        measured: whether each annotation has an area.
         fingerprint: of the content.
 
     Raises:
@@ -56,6 +58,7 @@ class CocoJson:
         self._images, self._categories = array("q"), array("q")
         self._ids = array("q")
         self._crowd, self._ignored = array("b"), array("b")
+        self.measured = True
         content = self._parse()
         # Only annotations that are none are left in their list.
         for entry in content["annotations"]:
@@ -113,6 +116,7 @@ class CocoJson:
             self._boxes.extend((x, y, width, height))
             area = entry.get("area")
             self._areas.append(width * height if area is None else area)
+            self.measured &= area is not None
             self._images.append(whole(entry["image_id"]))
             self._categories.append(whole(entry["category_id"]))
             self._crowd.append(bool(entry.get("iscrowd", 0)))
@@ -147,6 +151,7 @@ class CocoJson:
                 negative.append(_ids(entry.get("neg_category_ids")))
                 not_exhaustive.append(_ids(entry.get("not_exhaustive_category_ids")))
                 self.federated &= "neg_category_ids" in entry
+                self.federated &= "not_exhaustive_category_ids" in entry
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 wanted = (
                     "whole numbers as id, height and width, and a text as file_name "

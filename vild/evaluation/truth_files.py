@@ -74,7 +74,7 @@ def truth_of_json(source: CocoJson, rows: np.ndarray) -> Truth:
             f"{str(path)!r} has annotations of the category {strange.min()}, but lists "
             "no such category: mend its list."
         )
-    _check_ids(source)
+    _check_numbers(source)
     _check_sizes(source)
     rows = rows[np.argsort(source.image_ids[rows])]
     image_ids = source.image_ids[rows]
@@ -136,12 +136,18 @@ def _check_sizes(source: CocoJson) -> None:
         )
 
 
-def _check_ids(source: CocoJson) -> None:
+def _check_numbers(source: CocoJson) -> None:
     ids, counts = np.unique(source.ids, return_counts=True)
     if (counts > 1).any():
         raise DataError(
             f"Two annotations of {str(source.path)!r} have the id "
             f"{ids[counts > 1][0]}: give each its own."
+        )
+    if not source.measured:
+        warnings.warn(
+            f"Annotations of {str(source.path)!r} have no area, by which small, medium "
+            "and large objects are told apart: that of their box is taken.",
+            stacklevel=4,
         )
     if (source.ids == 0).any():
         warnings.warn(
