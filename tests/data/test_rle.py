@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
-from vild.data.rle import PackedMasks, decode_rle, encode_rle
+from vild.data.rle import PackedMasks, covered, decode_rle, encode_rle
 from vild.errors import InputError
 
 masks = arrays.arrays(
@@ -62,6 +63,25 @@ def test_decoding_plain_counts_and_bytes() -> None:
 def test_damaged_rle(rle: dict) -> None:
     with pytest.raises(InputError, match="run-length"):
         decode_rle(rle)
+
+
+@given(st.lists(st.text(st.characters(min_codepoint=45, max_codepoint=113))))
+def test_what_many_runs_cover_is_what_each_covers(packed: list[str]) -> None:
+    short = [counts[:8] for counts in packed]
+    masks = [encode_rle(np.arange(6 * n).reshape(6, n) % 4 > 1) for n in range(1, 50)]
+    several = [mask["counts"] for mask in masks]
+    mixed = [*several, *short, *several]
+    told = covered(mixed)
+    assert told[: len(several)].tolist() == [6 * n for n in range(1, 50)]
+    for one, number in zip(short, told[len(several) :].tolist(), strict=False):
+        assert covered([one]).tolist() == [number]
+    assert told[len(mixed) - len(several) :].tolist() == [6 * n for n in range(1, 50)]
+
+
+def test_what_damaged_runs_cover() -> None:
+    assert covered([]).shape == (0,)
+    told = covered(["22", "2", "", "~~", "22P", "oooooooooo0", "\u20ac", b"0b", "13O"])
+    assert told.tolist() == [4, 2, 0, -1, -1, -1, -1, -1, 3]
 
 
 def test_encoding_needs_one_mask() -> None:

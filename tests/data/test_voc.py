@@ -42,6 +42,22 @@ def test_boxes_begin_and_end_at_the_edges_of_pixels(folder):
     assert dataset.categories[19].synonyms == ("tv monitor",)
 
 
+@pytest.mark.parametrize("name", ["somewhere/else.png", "2008_000123", "other.jpg"])
+def test_the_name_in_the_list_goes_before_that_in_the_file(folder, name):
+    path = folder / "Annotations" / "2008_000123.xml"
+    path.write_text(IMAGE.replace("2008_000123.jpg", name))
+    Image.new("RGB", (4, 3)).save(folder / "JPEGImages" / "other.jpg")
+    assert voc(str(folder / "val"))[0].image.shape == (30, 40, 3)
+
+
+def test_an_image_is_needed_only_when_it_is_looked_at(folder):
+    (folder / "JPEGImages" / "2008_000123.jpg").unlink()
+    example = voc(str(folder / "val"))[0]
+    assert len(example.boxes) == 2
+    with pytest.raises(DataError, match="2008_000123"):
+        _ = example.image
+
+
 def test_a_list_of_one_class_is_read_too(folder):
     assert len(voc(str(folder / "cat_val"))) == 1
 

@@ -104,6 +104,55 @@ def test_a_shift_that_no_id_betrays_is_told(tmp_path):
         evaluate_files(*save(tmp_path, truth, found), "lvis", masks=False)
 
 
+def test_a_category_that_is_left_out(files):
+    paths = files(lambda truth, found: found[3].pop("category_id"))
+    refused(paths, "each result needs the category_id that it is of")
+
+
+@pytest.mark.filterwarnings("ignore:.*(outside of their image|more than once)")
+@pytest.mark.parametrize("of", ["truth", "results"])
+def test_whole_numbers_may_be_written_as_fractions(tmp_path, of):
+    """As those of NumPy and pandas are, and as the official packages have it."""
+    truth, found = make(8, 5, 12)
+    plain = evaluate_files(*save(tmp_path, truth, found), "lvis").metrics
+
+    def fractions(entries, *names):
+        for entry in entries:
+            entry.update({name: float(entry[name]) for name in names})
+
+    if of == "results":
+        fractions(found[::2], "image_id", "category_id")
+    else:
+        fractions(truth["annotations"], "id", "image_id", "category_id")
+        fractions(truth["images"], "id", "height", "width")
+        fractions(truth["categories"], "id")
+        for image in truth["images"]:
+            image["neg_category_ids"] = [float(i) for i in image["neg_category_ids"]]
+    paths = save(tmp_path, truth, found)
+    assert evaluate_files(*paths, "lvis").metrics == plain
+    found[3]["image_id"] += 0.5
+    refused(save(tmp_path, truth, found), "of another form")
+
+
+@pytest.mark.parametrize("number", [10**30, 1e30, True])
+def test_ids_that_are_none(files, number):
+    paths = files(lambda truth, found: found[3].update(image_id=number))
+    refused(paths, "of another form")
+    paths = files(lambda truth, found: truth["images"][0].update(id=number))
+    refused(paths, "Expected an image of")
+
+
+def test_masks_that_are_null_are_none(files):
+    def change(truth, found):
+        for result in found:
+            result["segmentation"] = None
+
+    paths = files(change)
+    assert list(evaluate_files(*paths, "lvis").metrics) == ["bbox"]
+    paths = files(lambda truth, found: found[3].update(segmentation=[[1, 2, 3, 4]]))
+    refused(paths, r"1 results of .* have a segmentation, but \d+ have none")
+
+
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])
 def test_scores_that_are_not_finite(files, score):
     paths = files(lambda truth, found: found[3].update(score=score))
@@ -147,12 +196,48 @@ def test_masks_of_another_size(files):
     refused(files(change), r"is \[9, 9\] pixels, but its image")
 
 
+@pytest.mark.parametrize("boxes", [True, False])
+@pytest.mark.parametrize("counts", ["0b", "~", [1, 2], [1, 10**6], [3, -1]])
+def test_runs_that_do_not_add_up(files, counts, boxes):
+    """Which pycocotools would compare for ever."""
+
+    def change(truth, found):
+        for result in found:
+            result["segmentation"]["counts"] = counts
+            if not boxes:
+                del result["bbox"]
+
+    refused(files(change), "run lengths that do not add up|the runs do not cover")
+
+
+def test_annotations_whose_runs_do_not_fit(files):
+    def change(truth, found):
+        truth["annotations"][3]["segmentation"] = {"size": [120, 160], "counts": [9]}
+
+    refused(files(change), "run lengths that cover the image")
+
+    def turned(truth, found):
+        runs = {"size": [160, 120], "counts": [100, 50, 19050]}
+        truth["annotations"][3]["segmentation"] = runs
+
+    refused(files(turned), r"annotation 4 .* is \[160, 120\] pixels, but its image")
+
+
 def test_masks_that_are_damaged(files):
     def change(truth, found):
         for result in found:
             result["segmentation"] = 7
 
     refused(files(change), "neither run lengths nor polygons")
+
+
+@pytest.mark.parametrize("polygons", [[], [[1, 2, 3, 4]]])
+def test_polygons_of_too_few_points(files, polygons):
+    def change(truth, found):
+        for result in found:
+            result["segmentation"] = polygons
+
+    refused(files(change), "a polygon has at least three points")
 
 
 def test_ground_truth_without_masks(files):
@@ -222,8 +307,25 @@ def test_lvis_needs_what_lvis_has(files):
         for image in truth["images"]:
             del image["neg_category_ids"]
 
+    def no_parts(truth, found):
+        del truth["images"][2]["not_exhaustive_category_ids"]
+
+    refused(files(no_parts), "do not tell their neg_category_ids and not_exhaustive")
     refused(files(no_frequency), "no frequency r, c or f.*take the protocol 'coco'")
     refused(files(no_negatives), "do not tell their neg_category_ids")
+
+
+@pytest.mark.filterwarnings("ignore:.*(outside of their image|more than once)")
+def test_annotations_without_an_area_are_told(tmp_path):
+    truth, found = make(8, 5, 12, federated=False, masks=False)
+    for entry in truth["annotations"]:
+        entry["area"] = entry["bbox"][2] * entry["bbox"][3]
+    expected = evaluate_files(*save(tmp_path, truth, found), "coco").metrics
+    for entry in truth["annotations"][::2]:
+        del entry["area"]
+    with pytest.warns(UserWarning, match="have no area, by which small, medium and"):
+        metrics = evaluate_files(*save(tmp_path, truth, found), "coco").metrics
+    assert metrics == expected
 
 
 def test_two_annotations_of_one_id(files):

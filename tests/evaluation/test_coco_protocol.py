@@ -7,6 +7,7 @@ from referees import COCO_NAMES, official_coco, run_coco
 from synthetic import make, save
 
 from vild.data.coco_split import BASE, EXCLUDED, NOVEL
+from vild.errors import DataError
 from vild.evaluation import evaluate_files
 from vild.evaluation.protocols import RECALLS
 
@@ -58,6 +59,34 @@ def test_base_and_novel_together_equal_pycocotools(tmp_path):
         for name in COCO_NAMES[:3] if suffix else COCO_NAMES:
             value = expected[name]
             assert ours[name + suffix] == pytest.approx(value, abs=TINY), name + suffix
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_some_of_the_80_categories_are_split_by_their_names(tmp_path, masks):
+    truth, found = make(20, 6, 40, federated=False, masks=masks)
+    names = ["person", "dog", "stop sign", "cat", "bicycle", "train"]
+    for entry, name in zip(truth["categories"], names, strict=True):
+        entry["name"] = name
+    ids = {entry["name"]: entry["id"] for entry in truth["categories"]}
+    metrics = evaluate_files(*save(tmp_path, truth, found), "coco-ovd").metrics
+    kept = [a for a in truth["annotations"] if a["category_id"] != ids["stop sign"]]
+    shown = sorted({a["image_id"] for a in kept})
+    paths = tmp_path / "truth.json", tmp_path / "results.json"
+    # A stop sign is neither.
+    groups = {"": set(names) - {"stop sign"}, "_novel": {"dog", "cat"}}
+    groups["_base"] = groups[""] - groups["_novel"]
+    for kind, ours in metrics.items():
+        for suffix, group in groups.items():
+            part = {"imgIds": shown, "catIds": [ids[name] for name in group]}
+            value = official_coco(*paths, kind, **part)["AP50"]
+            assert ours[f"AP50{suffix}"] == pytest.approx(value, abs=TINY), suffix
+    assert ("segm" in metrics) == masks
+
+
+def test_without_novel_categories_nothing_is_judged_as_if_there_were(tmp_path):
+    paths = save(tmp_path, *make(5, 6, 10, federated=False, masks=False))
+    with pytest.raises(DataError, match="None of the categories of 'truth' is novel"):
+        evaluate_files(*paths, "coco-ovd")
 
 
 def test_all_80_categories_are_told_apart_too(tmp_path):

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -93,4 +94,5 @@ def test_real_photos_with_base_and_novel_categories(tmp_path):
     assert len({r["image_id"] for r in json.loads((out / "results.json").read_text())})
     report = (out / "report.html").read_text("utf-8")
     assert "48 base and 17 novel" in report
+    assert re.search(r"24 images, \d+ objects, 65 categories", report)
     assert report.count("data:image/jpeg") == 12

@@ -1,6 +1,7 @@
 """The protocol of VOC equals the published computation; its files are read."""
 
 import json
+import shutil
 from collections import defaultdict
 
 import numpy as np
@@ -11,6 +12,7 @@ from voc_reference import judge_class
 
 from vild.data.voc import Voc
 from vild.evaluation import evaluate_files
+from vild.evaluation.from_files import open_truth
 from vild.evaluation.results_files import read_results
 from vild.evaluation.truth import TruthFromExamples
 from vild.evaluation.voc_scoring import score_voc
@@ -89,3 +91,6 @@ def test_files_of_voc_give_the_same(tmp_path):
     real = collected.truth()
     metrics = score_voc(real, read_results(renamed, real)).metrics
     assert metrics == pytest.approx(from_json, abs=1e-9)
+    shutil.rmtree(tmp_path / "VOC2007" / "JPEGImages")  # metrics need no images
+    opened, _ = open_truth(f"voc:{tmp_path / 'VOC2007' / 'test'}")
+    assert evaluate_files(opened, renamed, "voc").metrics["bbox"] == metrics

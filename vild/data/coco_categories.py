@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vild.data.categories import Category
+from vild.data.coco_json import whole
 from vild.data.coco_split import BASE, EXCLUDED, NOVEL
 from vild.errors import DataError, InputError
 
@@ -67,13 +68,13 @@ def read_categories(
 
 def _read(entry: Any, path: Path) -> Category:
     try:
-        number, name = entry["id"], entry["name"]
+        number, name = whole(entry["id"]), entry["name"]
         frequency = entry.get("frequency")
         synonyms = tuple(entry.get("synonyms") or ())
         texts = [name, *synonyms]
-        if type(number) is not int or not all(isinstance(t, str) and t for t in texts):
+        if not all(isinstance(t, str) and t for t in texts):
             raise TypeError("of another type")
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"Expected a category of {str(path)!r} to have a whole number as id and a "
             f"text as name, received {str(entry)[:160]}: mend its entry."

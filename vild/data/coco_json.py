@@ -34,7 +34,9 @@ class CocoJson:
         ignored: (A,) bool: flagged as `ignore` or, as some of VOC are, `difficult`.
         ids: (A,) int64; from 1 on where they are no numbers.
         segments: A masks.
-        federated: whether each image says which categories are certainly not there.
+        federated: whether each image says which categories are certainly not there,
+            and which are annotated in part.
+        measured: whether each annotation has an area.
         fingerprint: of the content.
 
     Raises:
@@ -56,6 +58,7 @@ class CocoJson:
         self._images, self._categories = array("q"), array("q")
         self._ids = array("q")
         self._crowd, self._ignored = array("b"), array("b")
+        self.measured = True
         content = self._parse()
         # Only annotations that are none are left in their list.
         for entry in content["annotations"]:
@@ -113,17 +116,20 @@ class CocoJson:
             self._boxes.extend((x, y, width, height))
             area = entry.get("area")
             self._areas.append(width * height if area is None else area)
-            self._images.append(entry["image_id"])
-            self._categories.append(entry["category_id"])
+            self.measured &= area is not None
+            self._images.append(whole(entry["image_id"]))
+            self._categories.append(whole(entry["category_id"]))
             self._crowd.append(bool(entry.get("iscrowd", 0)))
             ignored = entry.get("ignore", 0) or entry.get("difficult", 0)
             self._ignored.append(bool(ignored))
             number = entry.get("id")
-            self._ids.append(number if type(number) is int else len(self._ids) + 1)
+            numbered = isinstance(number, int | float)
+            self._ids.append(whole(number) if numbered else len(self._ids) + 1)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             wanted = (
                 "whole numbers as image_id and category_id, bbox as [x, y, width, "
-                "height] and a segmentation of polygons or run lengths, all in pixels"
+                "height] and a segmentation of polygons, or of run lengths that cover "
+                "the image, all in pixels"
             )
             raise self._wrong("an annotation", entry, wanted) from error
         return None
@@ -135,8 +141,8 @@ class CocoJson:
         self.federated = True
         for entry in images:
             try:
-                ids.append(entry["id"])
-                sizes.extend((entry["height"], entry["width"]))
+                ids.append(whole(entry["id"]))
+                sizes.extend((whole(entry["height"]), whole(entry["width"])))
                 names = entry.get("file_name") or "", entry.get("coco_url") or ""
                 named = any(names) or not self._files
                 if not named or not all(isinstance(name, str) for name in names):
@@ -145,6 +151,7 @@ class CocoJson:
                 negative.append(_ids(entry.get("neg_category_ids")))
                 not_exhaustive.append(_ids(entry.get("not_exhaustive_category_ids")))
                 self.federated &= "neg_category_ids" in entry
+                self.federated &= "not_exhaustive_category_ids" in entry
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 wanted = (
                     "whole numbers as id, height and width, and a text as file_name "
@@ -209,4 +216,29 @@ class Ragged:
 
 
 def _ids(value: Any) -> "array[int]":
-    return array("q", value or ())
+    return array("q", map(whole, value or ()))
+
+
+def whole(number: Any) -> int:
+    """A whole number of a json, which may be written as 3.0.
+
+    Args:
+        number: of the json.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: if it is none, or has more than 63 bits.
+
+    Example:
+        >>> whole(3.0)
+        3
+    """
+    if type(number) is not int:
+        if type(number) is not float or not number.is_integer():
+            raise ValueError(f"{number!r} is no whole number")
+        number = int(number)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{number} is too large")
+    return number

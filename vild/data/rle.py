@@ -107,6 +107,50 @@ def rle_area(rle: Mapping[str, Any]) -> int:
         ) from error
 
 
+def covered(packed: Sequence[str | bytes]) -> np.ndarray:
+    """Count the pixels that run lengths cover, of many masks at once.
+
+    Args:
+        packed: N compressed counts.
+
+    Returns:
+        (N,) int64; H * W where they are sound, -1 where they are no counts at all.
+
+    Example:
+        >>> covered(["22", "2", "~"]).tolist()
+        [4, 2, -1]
+    """
+    texts = [
+        c if isinstance(c, bytes) else c.encode("utf-8", "replace") for c in packed
+    ]
+    letters = np.frombuffer(b"".join(texts), np.uint8) - np.uint8(48)
+    ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
+    goes_on = (letters & 32) > 0
+    broken = letters > 63
+    tails = ends[np.diff(ends, prepend=0) > 0] - 1
+    broken[tails] |= goes_on[tails]
+    goes_on[tails] = False
+    at = np.flatnonzero(~goes_on)
+    values = (letters[at] & 15).astype(np.int64) - (letters[at] & 16)
+    number, place = np.arange(len(at)), at
+    while len(number):  # what is left has more letters, the lowest bits first
+        more = (place > 0) & goes_on[place - 1]
+        number, place = number[more], place[more] - 1
+        broken[place] |= at[number] - place >= _GROUPS
+        values[number] = (values[number] << 5) + (letters[place] & 31)
+    edges = np.searchsorted(at, np.concatenate([[0], ends]))
+    runs = np.diff(edges)
+    # A run is told as what it has more than the run before the last, from the third
+    # on, so each number is in every second run that follows; the first is alone.
+    left = np.repeat(edges[1:], runs) - 1 - np.arange(len(at))
+    times = left // 2 + 1
+    times[edges[:-1][runs > 0]] = 1
+    sums = np.concatenate([[0], np.cumsum(values * times)])
+    total: np.ndarray = sums[edges[1:]] - sums[edges[:-1]]
+    total[np.searchsorted(ends, np.flatnonzero(broken), "right")] = -1
+    return total
+
+
 def decode_rle(rle: Mapping[str, Any]) -> np.ndarray:
     """Unpack COCO run lengths.
 

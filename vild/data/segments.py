@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vild.data.object_masks import Segment
+from vild.data.rle import covered
 
 
 class Segments:
@@ -72,6 +73,15 @@ class Segments:
         there[list(self._runs)] = True
         return bool(there[rows].all())
 
+    def sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """The sizes of those that are run lengths.
+
+        Returns:
+            (M,) int64 numbers of annotations; (M, 2) int64 heights and widths.
+        """
+        sizes = np.array([runs["size"] for runs in self._runs.values()], np.int64)
+        return np.array([*self._runs], np.int64), sizes.reshape(-1, 2)
+
     def __getitem__(self, index: int) -> Segment | None:
         if index in self._runs:
             return self._runs[index]
@@ -88,6 +98,11 @@ class Segments:
 def _checked_runs(runs: Mapping[str, Any]) -> Mapping[str, Any]:
     size, counts = runs["size"], runs["counts"]
     height, width = map(int, size)
-    if not isinstance(counts, str):
+    if isinstance(counts, str):
+        sound = covered([counts])[0] == height * width
+    else:
         counts = np.array(counts, np.int64)
+        sound = (counts >= 0).all() and counts.sum() == height * width
+    if not sound:  # comparing them would never end
+        raise ValueError(f"the runs do not cover {height} x {width} pixels")
     return {"size": (height, width), "counts": counts}

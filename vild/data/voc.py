@@ -10,7 +10,6 @@ import numpy as np
 
 from vild.data.categories import Category
 from vild.data.example import Example
-from vild.data.image_files import find_image
 from vild.data.pictures import Picture
 from vild.errors import DataError
 
@@ -91,7 +90,11 @@ class Voc:
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} images, not {index}")
         image = self._images[index]
-        picture = find_image(self._folder / "JPEGImages", [image.file_name])
+        # The devkit goes by the name in the list; `filename` is often wrong or a path.
+        names = f"{image.name}.jpg", image.file_name, f"{image.name}.png"
+        paths = [self._folder / "JPEGImages" / name for name in names]
+        # One that is missing is told when it is looked at: metrics need none.
+        picture = next((path for path in paths if path.is_file()), paths[0])
         return Example(
             image_id=self._ids[index],
             picture=Picture(picture),
@@ -99,7 +102,7 @@ class Voc:
             boxes=image.boxes.copy(),
             category_ids=np.array([self._id[n] for n in image.labels], np.int64),
             crowd=image.difficult.copy(),
-            file_name=image.file_name,
+            file_name=picture.name,
         )
 
     def _list(self, split: str) -> list[str]:
@@ -122,6 +125,7 @@ class _Annotations:
     """What a file says of its image."""
 
     def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
         path = folder / "Annotations" / f"{name}.xml"
         try:
             data = path.read_bytes()

@@ -22,6 +22,7 @@ from vild.evaluation.protocols import Protocol, get_protocol
 from vild.evaluation.results_files import read_results
 from vild.evaluation.results_json import json_decoder
 from vild.evaluation.scored import Metrics
+from vild.evaluation.splits import split
 from vild.evaluation.truth import Truth, TruthFromExamples
 from vild.evaluation.truth_files import truth_of_dataset
 from vild.settings import Overrides
@@ -136,7 +137,8 @@ def evaluate_detector(
         >>> found.categories()
     """
     chosen = get_protocol(protocol)
-    asking = Asking(detector, dataset.categories, chosen, vocabulary, base, settings)
+    categories = split(dataset.name, dataset.categories, chosen)
+    asking = Asking(detector, categories, chosen, vocabulary, base, settings)
     count = _count(dataset, limit)
     # Hours later would be too late to miss these.
     json_decoder()
@@ -204,7 +206,8 @@ def box_metrics(
     """
     chosen = get_protocol(protocol)
     without: Overrides = {**settings, "masks": False}
-    asking = Asking(detector, dataset.categories, chosen, vocabulary, base, without)
+    categories = split(dataset.name, dataset.categories, chosen)
+    asking = Asking(detector, categories, chosen, vocabulary, base, without)
     count = _count(dataset, limit)
     truth = _Truth(dataset, range(count), False, chosen)
     ids = [category.id for category in asking.categories]

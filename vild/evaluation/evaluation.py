@@ -14,6 +14,7 @@ from vild.evaluation.predictions import Predictions
 from vild.evaluation.protocols import Protocol
 from vild.evaluation.scored import Metrics, Scored
 from vild.evaluation.scoring import score, score_proposals
+from vild.evaluation.splits import split
 from vild.evaluation.tables import category_rows, table, write_csv, write_json
 from vild.evaluation.truth import Truth
 from vild.evaluation.voc_scoring import score_voc
@@ -98,6 +99,7 @@ def judge(
     """
     if not len(truth.image_ids):
         raise DataError(f"{truth.name!r} has no images: nothing can be measured.")
+    truth = truth.renamed(truth.name, split(truth.name, truth.categories, protocol))
     if protocol.rules == "proposals":
         found = {"bbox": score_proposals(truth, predictions, protocol)}
         return Evaluation(protocol, truth, predictions, found)
@@ -143,8 +145,9 @@ def check_federated(truth: Truth) -> None:
     """
     if not truth.federated:
         raise DataError(
-            f"The images of {truth.name!r} do not tell their neg_category_ids, which "
-            "the protocol 'lvis' needs: take the protocol 'coco'."
+            f"The images of {truth.name!r} do not tell their neg_category_ids and "
+            "not_exhaustive_category_ids, which the protocol 'lvis' needs: take the "
+            "protocol 'coco'."
         )
 
 

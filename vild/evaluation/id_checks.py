@@ -57,7 +57,7 @@ def rows_of_categories(ids: np.ndarray, truth: Truth, path: Path) -> np.ndarray:
         return rows
     hint = "use the results that belong to this ground truth"
     low, high = (int(known[0]), int(known[-1])) if len(known) else (0, 0)
-    if (ids < 0).all():
+    if -1 in strange:
         hint = "each result needs the category_id that it is of"
     elif low == 1 and 0 in strange and ids.max() < high:
         hint = "the results count from 0 (0-based), the ground truth from 1: add 1"

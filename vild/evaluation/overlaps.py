@@ -7,7 +7,7 @@ import numpy as np
 
 from vild.data.object_masks import ObjectMasks
 from vild.data.rle import encode_rle
-from vild.errors import BackendError
+from vild.errors import BackendError, InputError
 from vild.evaluation.predictions import Predictions
 from vild.evaluation.truth import Truth
 
@@ -97,6 +97,9 @@ def to_rle(segment: Any, size: Sequence[int], api: Any) -> Any:
 
     Returns:
         `{"size": [H, W], "counts": bytes or str}`.
+
+    Raises:
+        InputError: if plain run lengths do not add up.
     """
     height, width = (int(side) for side in size)
     if isinstance(segment, bytes):
@@ -105,7 +108,10 @@ def to_rle(segment: Any, size: Sequence[int], api: Any) -> Any:
         return api.merge(api.frPyObjects([p.tolist() for p in segment], height, width))
     if isinstance(segment["counts"], str | bytes):
         return segment
-    counts = np.asarray(segment["counts"]).tolist()
+    counts = np.asarray(segment["counts"], np.int64)
+    if (counts < 0).any() or counts.sum() != height * width:
+        raise InputError(f"the runs do not cover {height} x {width} pixels")
+    counts = counts.tolist()
     return api.frPyObjects({"size": segment["size"], "counts": counts}, height, width)
 
 

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from vild.data.rle import rle_area
+from vild.data.rle import covered, rle_area
 from vild.errors import DataError
 from vild.evaluation.id_checks import rows_of_categories, rows_of_images
 from vild.evaluation.overlaps import mask_api, to_rle
 from vild.evaluation.predictions import Predictions
 from vild.evaluation.results_json import ResultsPart, json_decoder, read_parts
 from vild.evaluation.truth import Truth
+
+# Masks whose run lengths are added up at once: more would only take more memory.
+_TOGETHER = 256
 
 
 def read_results(
@@ -93,7 +96,7 @@ class _Reader:
             )
         self._parts.append((image, category, boxes, part.scores, areas))
         if self._masks and part.masks is not None:
-            self._keep(part.masks, truth.key(image, category))
+            self._keep(part.masks, image, truth.key(image, category))
         self._count += len(part)
         if self._rows and (len(self._rows) != len(self._parts)):
             raise DataError(
@@ -116,10 +119,11 @@ class _Reader:
             self._image = image
         return found
 
-    def _keep(self, masks: list[Any], keys: np.ndarray) -> None:
+    def _keep(self, masks: list[Any], image: np.ndarray, keys: np.ndarray) -> None:
         at = np.searchsorted(self._there, keys).clip(max=max(len(self._there) - 1, 0))
         there = self._there[at] == keys if len(self._there) else np.zeros(0, bool)
         wanted = np.flatnonzero(there)
+        self._check_runs([masks[row] for row in wanted], image[wanted])
         for row in wanted:
             self._kept += bytes(masks[row])
             self._ends.append(len(self._kept))
@@ -136,6 +140,7 @@ class _Reader:
         self, masks: list[Any], image: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         self._api = self._api or mask_api()
+        self._check_runs(masks, image)
         rles = [
             self._run_lengths(bytes(mask), row)
             for mask, row in zip(masks, image.tolist(), strict=True)
@@ -144,12 +149,38 @@ class _Reader:
         areas = np.array([rle_area(rle) for rle in rles], np.float64)
         return self._api.toBbox(rles).reshape(-1, 4), areas
 
+    def _check_runs(self, masks: list[Any], image: np.ndarray) -> None:
+        """Comparing run lengths that do not cover their image would never end."""
+        for start in range(0, len(masks), _TOGETHER):
+            part = slice(start, start + _TOGETHER)
+            self._check_some(masks[part], self._truth.sizes[image[part]].tolist())
+
+    def _check_some(self, masks: list[Any], sizes: list[list[int]]) -> None:
+        counts, pixels = [], []
+        for mask, size in zip(masks, sizes, strict=True):
+            try:
+                runs = self._decode(mask)
+                packed, whole = runs["counts"], list(runs["size"]) == size
+            except (ValueError, TypeError, KeyError):
+                continue  # polygons; or damage, which is told when they are needed
+            if whole and isinstance(packed, str):
+                counts.append(packed)
+                pixels.append(size[0] * size[1])
+        wrong = np.flatnonzero(covered(counts) != pixels)
+        if len(wrong):
+            raise DataError(
+                f"A mask of {str(self._path)!r} has run lengths that do not add up to "
+                f"the size of its image: {counts[wrong[0]][:80]!r}. Write it again."
+            )
+
     def _run_lengths(self, text: bytes, image: int) -> Any:
         size = self._truth.sizes[image]
         try:
             mask = self._decode(text)
             polygons = isinstance(mask, list)
             if polygons:
+                if not mask or min(map(len, mask)) < 6:
+                    raise ValueError("a polygon has at least three points")
                 mask = [np.array(polygon, np.float64) for polygon in mask]
             elif list(mask["size"]) != size.tolist():
                 raise DataError(

@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from vild.data.coco_json import whole
 from vild.errors import BackendError, DataError
 
 # Bytes of a json that are decoded together.
@@ -54,7 +55,7 @@ class ResultsPart:
         if _all_or_none("bbox", [box is not None for box in boxes], path):
             flat = chain.from_iterable(boxes)
             self.boxes = np.fromiter(flat, np.float64, 4 * len(boxes)).reshape(-1, 4)
-        told = [len(mask) > 0 and mask != b"null" for mask in masks]
+        told = [len(mask) > 0 and bytes(mask) != b"null" for mask in masks]
         has_masks = _all_or_none("segmentation", told, path)
         self.masks: list[Any] | None = masks if has_masks else None
 
@@ -114,21 +115,44 @@ def _msgspec() -> Any:
     return msgspec
 
 
-def _decoder() -> Any:
+def _decoder() -> Callable[[bytes], list[Any]]:
+    msgspec = _msgspec()
+    number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+    strict, loose = _decode_as(number), _decode_as(number | float)
+
+    def decode(text: bytes) -> list[Any]:
+        try:
+            return strict(text)  # which is quicker
+        except msgspec.ValidationError as error:
+            try:
+                entries = loose(text)  # ids like 3.0, as numbers of NumPy are written
+                for entry in entries:
+                    entry.image_id = whole(entry.image_id)
+                    entry.category_id = whole(entry.category_id)
+            except ValueError:
+                raise error from None
+            return entries
+
+    return decode
+
+
+def _decode_as(number: Any) -> Callable[[bytes], list[Any]]:
     msgspec = _msgspec()
     box = tuple[float, float, float, float] | None
     result = msgspec.defstruct(
         "Result",
         [
-            ("image_id", int),
+            ("image_id", number),
             ("score", float),
-            ("category_id", int, -1),
+            ("category_id", number, -1),
             ("bbox", box, None),
             ("segmentation", msgspec.Raw, msgspec.Raw(b"")),
         ],
         gc=False,
     )
-    return msgspec.json.Decoder(list[result]).decode  # type: ignore[valid-type]
+    decode: Callable[[bytes], list[Any]]
+    decode = msgspec.json.Decoder(list[result]).decode  # type: ignore[valid-type]
+    return decode
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

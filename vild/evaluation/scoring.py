@@ -70,11 +70,11 @@ def score_proposals(
     every = np.ones(len(truth.categories), bool)
     parts = {
         suffix: _score_boxes(truth.keep(group[truth.category]), predictions, protocol)
-        for suffix, group in {**groups, "": every}.items()
+        for suffix, group in {"": every, **groups}.items()
     }
     metrics = {
         f"{name}{suffix}": value
-        for suffix, part in reversed(parts.items())
+        for suffix, part in parts.items()
         for name, value in part.metrics.items()
     }
     return replace(parts[""], metrics=metrics)

@@ -33,7 +33,8 @@ class Truth:
         has_masks: whether every object has one.
         negative: (M,) int64: image * K + category that is certainly not there.
         not_exhaustive: (M,) int64: of which only some objects are annotated.
-        federated: whether it is known what is certainly not there.
+        federated: whether it is known what is certainly not there, and what is
+            annotated in part.
     """
 
     name: str

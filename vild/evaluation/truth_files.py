@@ -61,8 +61,8 @@ def truth_of_json(source: CocoJson, rows: np.ndarray) -> Truth:
         Its objects.
 
     Raises:
-        DataError: if an annotation is of an unknown category, or has the id of
-            another.
+        DataError: if an annotation is of an unknown category, has the id of another,
+            or a mask of another size than its image.
     """
     path = source.path
     categories = sorted(read_categories(source.categories, path), key=lambda c: c.id)
@@ -74,7 +74,8 @@ def truth_of_json(source: CocoJson, rows: np.ndarray) -> Truth:
             f"{str(path)!r} has annotations of the category {strange.min()}, but lists "
             "no such category: mend its list."
         )
-    _check_ids(source)
+    _check_numbers(source)
+    _check_sizes(source)
     rows = rows[np.argsort(source.image_ids[rows])]
     image_ids = source.image_ids[rows]
     image = np.searchsorted(image_ids, source.image_of)
@@ -116,12 +117,37 @@ def _keys(lists: Ragged, rows: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.concatenate(keys)
 
 
-def _check_ids(source: CocoJson) -> None:
+def _check_sizes(source: CocoJson) -> None:
+    """Masks of another size than their image would match nothing, without a word."""
+    number, sizes = source.segments.sizes()
+    order = np.argsort(source.image_ids)
+    known = source.image_ids[order]
+    at = np.searchsorted(known, source.image_of[number])
+    there = _found(known, at, source.image_of[number])
+    number, sizes, at = number[there], sizes[there], order[at[there]]
+    wrong = np.flatnonzero((sizes != source.sizes[at]).any(axis=1))
+    if len(wrong):
+        first = wrong[0]
+        raise DataError(
+            f"The mask of annotation {source.ids[number[first]]} of "
+            f"{str(source.path)!r} is {sizes[first].tolist()} pixels, but its image "
+            f"{source.image_ids[at[first]]} is {source.sizes[at[first]].tolist()} "
+            "(height, width): mend its entry."
+        )
+
+
+def _check_numbers(source: CocoJson) -> None:
     ids, counts = np.unique(source.ids, return_counts=True)
     if (counts > 1).any():
         raise DataError(
             f"Two annotations of {str(source.path)!r} have the id "
             f"{ids[counts > 1][0]}: give each its own."
+        )
+    if not source.measured:
+        warnings.warn(
+            f"Annotations of {str(source.path)!r} have no area, by which small, medium "
+            "and large objects are told apart: that of their box is taken.",
+            stacklevel=4,
         )
     if (source.ids == 0).any():
         warnings.warn(

@@ -99,11 +99,14 @@ def write_report(
 
 def _head(evaluation: Evaluation, title: str) -> str:
     truth, protocol = evaluation.truth, evaluation.protocol
+    left_out = [protocol.open_vocabulary and c.excluded for c in truth.categories]
+    judged = ~np.array(left_out, bool)
     return (
         f'<h1>{escape(title)}</h1><p class="soft">Protocol {escape(protocol.name)}: '
-        f"{escape(protocol.about)}. {len(truth.image_ids)} images, {len(truth)} "
-        f"objects, {len(truth.categories)} categories, {len(evaluation.predictions)} "
-        f"detections. Numbers are in per cent; vild {vild.__version__}.</p>"
+        f"{escape(protocol.about)}. {len(truth.image_ids)} images, "
+        f"{judged[truth.category].sum()} objects, {judged.sum()} categories, "
+        f"{len(evaluation.predictions)} detections. Numbers are in "
+        f"per cent; vild {vild.__version__}.</p>"
     )
 
 
