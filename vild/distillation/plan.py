@@ -108,8 +108,9 @@ def make_plan(
 ) -> Plan:
     """Tells what `vild.distill` would do; writes nothing.
 
-    Speeds are measured on a few images, in batches of a few, on one device. Where the
-    recipe's batch keeps a device busier the training is faster than that.
+    Speeds are measured on four images, trainings in batches of two, on one device.
+    Where the recipe's batch keeps a device busier, or several devices share it, the
+    training is faster than that.
 
     Args:
         dataset: as for `vild.distill`.
