@@ -83,10 +83,7 @@ class Plan:
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = "\n".join(
-            "  ".join(
-                cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-            )
-            for row in rows
+            "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows
         )
         short = "" if self.size <= self.free else ": that is not enough"
         return (
