@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -35,3 +36,33 @@ def pytest_collection_modifyitems(
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+@pytest.fixture(scope="session")
+def compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where JAX keeps what it has compiled for tests that train."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(scope="module")
+def compile_quickly(compiled_programs: Path) -> Iterator[None]:
+    """For trainings of a few steps: on JAX compiling them costs most."""
+    from vild.backends import keras
+
+    if keras.backend.backend() != "jax":
+        yield
+        return
+    import jax
+
+    changes = {
+        "jax_disable_most_optimizations": True,
+        # The same step is compiled once for all of them.
+        "jax_compilation_cache_dir": str(compiled_programs),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+    }
+    before = {name: jax.config.values[name] for name in changes}
+    for name, value in changes.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)

@@ -11,6 +11,8 @@ from vild.recipes import RECIPES
 sys.path.append(str(Path(__file__).parents[1] / "runs"))
 from small import CHANGES
 
+pytestmark = pytest.mark.usefixtures("compile_quickly")
+
 
 def train(*arguments):
     return main(["train", *map(str, arguments)])
