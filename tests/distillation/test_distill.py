@@ -108,7 +108,7 @@ class Other(Shapes):
     [
         ((), {"teacher": Other()}, "teacher.fingerprint.version = 1, now it is 2"),
         ((), {"dataset": DrawnObjects("train:9")}, "dataset.images = 8"),
-        (("optimizer.rate=1",), {}, "recipe.optimizer.rate"),
+        (("losses.l2=1",), {}, "recipe.losses.l2"),
         ((), {"count": 3}, "count = 6, now it is 3"),
         ((), {"ground_truth": True}, "ground_truth"),
         ((), {"first_stage": few_steps("seed=1", name="tiny-rpn")}, "stage.seed = 0"),
