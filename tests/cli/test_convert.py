@@ -184,7 +184,7 @@ def test_missing_images(tmp_path, capsys):
         (["coco:{a}", "tfrecord:b", "--workers", "0"], "Workers must be 1"),
         (["coco:{a}", "tfrecord:b", "--shards", "-1"], "Shards must be 1"),
         (["coco:{a}", "tfrecord:b", "--split", "x/y"], "plain name"),
-        (["voc:{a}", "tfrecord:b"], "no dataset 'voc'"),
+        (["yolo:{a}", "tfrecord:b"], "no dataset 'yolo'"),
         (["{a}", "tfrecord:b"], "no dataset '/"),
         (["lvis:{a}", "tfrecord:b"], "read it as coco"),
         (["coco:{a}/gone.json", "tfrecord:b"], "cannot be read"),
