@@ -209,3 +209,17 @@ def test_it_knows_drawn_objects_that_the_detector_never_saw(shapes):
         right += (found.class_ids == wanted)[near].tolist()
     assert len(right) > 10
     assert np.mean(right) > 0.5  # of 100 names
+
+
+def test_an_evaluation_does_not_go_on_with_the_answers_of_the_detector(
+    detector, shapes, tmp_path
+):
+    scenes = DrawnObjects("val:2")
+    words = vild.Vocabulary.build(
+        [c.name for c in scenes.categories], "shapes", base=True
+    )
+    settings = {"vocabulary": words, "out": tmp_path / "run", "masks": False}
+    vild.evaluate(shapes, scenes, **settings)
+    other = TeacherOnCrops(detector, "shapes", count=45, objectness_weight=0)
+    with pytest.raises(vild.VildError, match="detector"):
+        vild.evaluate(other, scenes, **settings)

@@ -26,6 +26,7 @@ _WORDS = {
     "settings": "settings",
     "words": "words or their vectors",
     "weights": "weights of the detector",
+    "detector": "detector's teacher or its settings",
 }
 
 
@@ -59,6 +60,8 @@ def describe(asking: "Asking", dataset: Dataset, count: int) -> dict[str, Any]:
         "settings": detector.settings.replace(asking.settings, Overrides).as_dict(),
         "words": spoken.hexdigest(),
         "weights": weights.hexdigest(),
+        # Of detectors that are more than a model, as a teacher on crops.
+        "detector": getattr(detector, "fingerprint", None),
     }
 
 
