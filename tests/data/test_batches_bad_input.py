@@ -192,8 +192,9 @@ def test_masks_that_are_none(tmp_path):
     other = make_example(packed_masks=ObjectMasks.pack(np.ones((2, 9, 30), bool)))
     assert_told(Few(other), r"masks are \(9, 30\) pixels", labels={2: 1})
     broken = annotation(40, 3, segmentation={"size": [20, 30], "counts": [7]})
-    dataset = json_dataset(tmp_path, annotations=[broken, annotation(7, 3)])
-    assert_told(dataset, "Mask 0 of image 40 of .*run-length")
+    # Told when the json is opened, before anything is trained.
+    with pytest.raises(DataError, match="run lengths that cover .*'image_id': 40"):
+        json_dataset(tmp_path, annotations=[broken, annotation(7, 3)])
 
 
 def test_boxes_that_are_none():

@@ -48,16 +48,6 @@ class Losses:
                 raise InputError(
                     f"losses.{name} must be 1 or more, received {getattr(self, name)}."
                 )
-        for part, whole in (
-            ("anchor_positives", "anchors"),
-            ("region_positives", "regions"),
-            ("masks", "regions"),
-        ):
-            if not 0 <= getattr(self, part) <= getattr(self, whole):
-                raise InputError(
-                    f"losses.{part} must be 0 to losses.{whole}, received "
-                    f"{getattr(self, part)} of {getattr(self, whole)}."
-                )
         for name in ("distill_weight", "class_weight", "l2"):
             if not getattr(self, name) >= 0:
                 raise InputError(

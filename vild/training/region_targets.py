@@ -149,6 +149,7 @@ def sample_masks(sample: RegionSample, number: int = 128) -> RegionSample:
     Source: released behaviour.
     """
     on = ops.cast(sample.classes > 0, "float32")
+    number = min(number, on.shape[1])
     chosen = kernels.top_k(on, number)[1]  # ties stay in order
     take = ops.take_along_axis
     return RegionSample(
