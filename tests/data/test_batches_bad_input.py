@@ -193,7 +193,7 @@ def test_masks_that_are_none(tmp_path):
     assert_told(Few(other), r"masks are \(9, 30\) pixels", labels={2: 1})
     broken = annotation(40, 3, segmentation={"size": [20, 30], "counts": [7]})
     # Told when the json is opened, before anything is trained.
-    with pytest.raises(DataError, match="run lengths that cover .*'image_id': 40"):
+    with pytest.raises(DataError, match=r"run lengths that cover .*'image_id': 40"):
         json_dataset(tmp_path, annotations=[broken, annotation(7, 3)])
 
 
