@@ -3,7 +3,7 @@
     python benchmarks/tiny_backends.py [--out runs] [--backends jax torch tensorflow]
 
 A training that was cut off goes on. Box AP of base and novel classes is that on all of
-`drawn:val`, before the first step and along the way.
+`drawn:val`, along the way.
 """
 
 import argparse

@@ -79,7 +79,7 @@ class Board:
     def __init__(self, folder: Path) -> None:
         try:
             from tensorboard.summary import Writer
-        except ImportError:  # an extra; the table of the history has the same numbers
+        except ImportError:  # the table of the history has the same numbers
             self._writer: Any = None
         else:
             self._writer = Writer(str(folder))
