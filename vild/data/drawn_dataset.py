@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vild.data.categories import Category
-from vild.data.drawn import Drawing, drawings, paste
+from vild.data.drawn import COLOURS, PATTERNS, SHAPES, Drawing, drawings, paste
 from vild.data.drawn_background import background
 from vild.data.example import Example
 from vild.data.object_masks import ObjectMasks
@@ -27,9 +27,13 @@ class DrawnObjects:
 
     Every object has a mask. Of 100 categories, 80 are base classes with a long tail:
     in the training split the most frequent one is seen some 60 times as often as the
-    rarest. The other 20 are novel: compositions of words that the base classes know
-    singly, drawn in both splits; whoever trains leaves their labels out. The
-    validation split shows all alike.
+    rarest. The other 20 are novel, drawn in both splits; whoever trains leaves their
+    labels out. The validation split shows all alike.
+
+    What is novel is for you to choose. Compositions: words that the base classes
+    know singly, so that a detector that has learned texts alone may name them.
+    Shapes: four of the 14 shapes have no base class, while others in the same colour
+    and pattern do, so that only a teacher can tell what they are called.
 
     Args:
         split: `"train"` or `"val"`, with the number of images if it is not 2000 or
@@ -37,9 +41,10 @@ class DrawnObjects:
         size: (height, width) of the images in pixels.
         objects: fewest and most objects in an image.
         seed: of everything.
+        novel: `"compositions"` or `"shapes"`.
 
     Attributes:
-        name: `drawn:` and the split.
+        name: `drawn:` and the split; of novel shapes `drawn-shapes:` and the split.
         categories: 100, base classes first, by falling frequency.
         fingerprint: changes with the arguments.
 
@@ -58,6 +63,7 @@ class DrawnObjects:
         size: tuple[int, int] = (256, 256),
         objects: tuple[int, int] = (2, 7),
         seed: int = 0,
+        novel: str = "compositions",
     ) -> None:
         name, _, count = split.partition(":")
         if name not in _SPLITS or (count and not count.isdecimal()):
@@ -70,13 +76,19 @@ class DrawnObjects:
                 "Scenes need at least 64 pixels each way and 1 object, fewest before "
                 f"most; received size {size} and objects {objects}."
             )
-        self.name = f"drawn:{name}"
-        self.fingerprint = f"drawn-1:{name}:{size}:{objects}:{seed}"
+        if novel not in _CHOICES:
+            raise InputError(
+                f"What is novel is {' or '.join(_CHOICES)}, received {novel!r}."
+            )
+        kind = "drawn" if novel == "compositions" else f"drawn-{novel}"
+        self.name = f"{kind}:{name}"
+        self.fingerprint = f"{kind}-1:{name}:{size}:{objects}:{seed}"
         self._split, self._seed = _SPLITS[name], seed
         self._length = int(count) if count else _LENGTHS[name]
         self._size, self._objects = tuple(size), objects
-        self.categories: Sequence[Category] = [c for c, _ in _categories(seed)]
-        self._drawings = [drawing for _, drawing in _categories(seed)]
+        pairs = _categories(seed, novel)
+        self.categories: Sequence[Category] = [category for category, _ in pairs]
+        self._drawings = [drawing for _, drawing in pairs]
         share = np.ones(len(self._drawings))
         if name == "train":
             base = sum(category.base for category in self.categories)
@@ -147,22 +159,41 @@ class DrawnObjects:
 
 
 @functools.cache
-def _categories(seed: int) -> list[tuple[Category, Drawing]]:
+def _categories(seed: int, novel: str) -> list[tuple[Category, Drawing]]:
     """80 base classes and 20 novel ones, in an order that depends on the seed."""
-    rng = np.random.default_rng([seed, 7])
-    everything = drawings()
-    order = rng.permutation(len(everything))
-    fitted = [everything[i] for i in order if not everything[i].held_out]
-    held_out = [everything[i] for i in order if everything[i].held_out]
-    chosen = [*fitted[:80], *held_out[:20]]
     frequency = "f" * 20 + "c" * 60 + "r" * 20
     return [
         (
             Category(i + 1, d.name, d.synonyms, frequency[i] != "r", frequency[i]),
             d,
         )
-        for i, d in enumerate(chosen)
+        for i, d in enumerate(_CHOICES[novel](seed))
     ]
+
+
+def _compositions(seed: int) -> list[Drawing]:
+    """80 drawings, and 20 of those that nothing shipped was fitted on."""
+    rng = np.random.default_rng([seed, 7])
+    everything = drawings()
+    order = rng.permutation(len(everything))
+    fitted = [everything[i] for i in order if not everything[i].held_out]
+    held_out = [everything[i] for i in order if everything[i].held_out]
+    return [*fitted[:80], *held_out[:20]]
+
+
+def _new_shapes(seed: int) -> list[Drawing]:
+    """Ten shapes in eight colours with patterns; four others in five of the eight."""
+    rng = np.random.default_rng([seed, 11])
+    shapes = rng.permutation(list(SHAPES)).tolist()
+    colours = rng.permutation(list(COLOURS)).tolist()
+    patterns = rng.permutation(2 * list(PATTERNS)).tolist()
+    looks = list(zip(colours, patterns, strict=True))[:8]
+    known = [Drawing(*look, shape) for look in looks for shape in shapes[4:]]
+    new = [Drawing(*look, shape) for look in looks[:5] for shape in shapes[:4]]
+    return [*(known[i] for i in rng.permutation(len(known))), *new]
+
+
+_CHOICES = {"compositions": _compositions, "shapes": _new_shapes}
 
 
 def _boxes(masks: np.ndarray) -> np.ndarray:

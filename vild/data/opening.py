@@ -11,12 +11,14 @@ unpacked:
     voc:VOCdevkit/VOC2007/test                       the list ImageSets/Main/test.txt
     objects365:objects365/zhiyuan_objv2_val.json     images in objects365/val/patch0
     tfrecord:records/val-*                           see `vild.data.released_records`
+    drawn:train, drawn-shapes:val                    see `DrawnObjects`; no file
 """
 
 from pathlib import Path
 from typing import Literal
 
 from vild.data.coco import Coco
+from vild.data.drawn_dataset import DrawnObjects
 from vild.data.lvis_dataset import Lvis
 from vild.data.objects365 import Objects365
 from vild.data.released_records import Records
@@ -124,6 +126,25 @@ def tfrecord(pattern: str) -> Records:
         DataError: as for `Records`.
     """
     return Records(pattern)
+
+
+def drawn_shapes(split: str) -> DrawnObjects:
+    """Opens drawn objects of which four shapes are novel.
+
+    Args:
+        split: see `DrawnObjects`.
+
+    Returns:
+        The dataset.
+
+    Raises:
+        InputError: for another split.
+
+    Example:
+        >>> drawn_shapes("train:10").name
+        'drawn-shapes:train'
+    """
+    return DrawnObjects(split, novel="shapes")
 
 
 def _find_json(path: str, patterns: tuple[str, ...], kind: str) -> Path:
