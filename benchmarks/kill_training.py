@@ -1,10 +1,13 @@
 """Kills a training again and again, and compares it with one left in peace.
 
     KERAS_BACKEND=torch python benchmarks/kill_training.py [--kills 10] [--steps 120]
+    KERAS_BACKEND=torch python benchmarks/kill_training.py --distill
 
 The `tiny` recipe is trained once without interruption, and once under `kill -9` at
 random moments, each time with the same command again. Weights, optimiser and history of
-both must be equal: then the batches were, too.
+both must be equal: then the batches were, too. With `--distill` it is all of a
+distillation by `tiny-vild`, from the first stage on, whose stores of proposals and of
+embeddings must be the same bytes.
 """
 
 import argparse
@@ -20,13 +23,23 @@ from pathlib import Path
 import numpy as np
 
 
-def command(out: Path, steps: int, every: int) -> list[str]:
-    changes = [f"steps={steps}", f"save_every={every}"]
+def command(out: Path, arguments: argparse.Namespace) -> list[str]:
+    changes = [f"steps={arguments.steps}", f"save_every={arguments.every}"]
     sets = [part for change in changes for part in ("--set", change)]
+    verb = ["distill", "tiny-vild"] if arguments.distill else ["train", "tiny"]
     return [
-        *(sys.executable, "-m", "vild", "train", "tiny", "drawn:train:200"),
+        *(sys.executable, "-m", "vild", *verb, "drawn:train:200"),
         *("--teacher", "shapes", "--out", str(out), *sets),
     ]
+
+
+def where(out: Path) -> str:
+    """What a killed run has done so far, in words."""
+    done = [name for name in ("proposals", "embeddings") if (out / name).exists()]
+    for name in ("rpn", "run", "."):
+        if (out / name / "checkpoints" / "last").exists():
+            done.append(f"step {state(out / name)[1]['step']} of {name}")
+    return ", ".join(done) or "nothing yet"
 
 
 def state(out: Path) -> tuple[dict, dict]:
@@ -42,20 +55,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--distill", action="store_true")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         whole, killed = Path(folder, "whole"), Path(folder, "killed")
         began = time.monotonic()
-        steps = arguments.steps, arguments.every
-        subprocess.run(command(whole, *steps), check=True, **quiet)
+        subprocess.run(command(whole, arguments), check=True, **quiet)
         seconds = time.monotonic() - began
         print(f"uninterrupted: {seconds:.0f} s, {arguments.steps} steps")
         kills = 0
         while kills < arguments.kills:
             begun = time.monotonic()
-            process = subprocess.Popen(command(killed, *steps), **quiet)
+            process = subprocess.Popen(command(killed, arguments), **quiet)
             try:
                 # From the start of the process on; frameworks take a part of that.
                 process.wait(rng.uniform(0.1, 0.9) * seconds)
@@ -63,21 +76,33 @@ def main() -> None:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 kills += 1
-                at = 0
-                if (killed / "checkpoints" / "last").exists():
-                    at = state(killed)[1]["step"]
-                print(f"kill {kills}: the last checkpoint is of step {at}", flush=True)
+                print(f"kill {kills}: there is {where(killed)}", flush=True)
             else:
                 compare(whole, killed)
                 print("done before it was killed; begun anew", flush=True)
                 subprocess.run(["rm", "-r", str(killed)], check=True)
                 seconds = min(seconds, time.monotonic() - begun)
-        subprocess.run(command(killed, *steps), check=True, **quiet)
+        subprocess.run(command(killed, arguments), check=True, **quiet)
         compare(whole, killed)
 
 
 def compare(whole: Path, killed: Path) -> None:
     """Says how far apart two finished trainings are; ends if they differ."""
+    for store in ("proposals", "embeddings"):
+        if (whole / store).exists():
+            one, other = (
+                {p.name: p.read_bytes() for p in (out / store).iterdir()}
+                for out in (whole, killed)
+            )
+            if one != other:
+                sys.exit(f"the {store} differ")
+            print(f"{store}: {len(one)} files, identical")
+    for run in ("rpn", "run", "."):
+        if (whole / run / "checkpoints").exists():
+            compare_runs(whole / run, killed / run)
+
+
+def compare_runs(whole: Path, killed: Path) -> None:
     (one, first), (other, second) = state(whole), state(killed)
     if one.keys() != other.keys():
         sys.exit("the two trainings have other variables")

@@ -98,7 +98,7 @@ def train(dataset: Any, teacher: Any, recipe: Any, steps: int) -> None:
         f"{steps} steps, {(time.monotonic() - began) / steps:.1f} s each, compilation "
         f"included; loss {first:.2f} -> {end:.2f} "
         f"({'falls' if end < first else 'RISES'}); "
-        f"mean {', '.join(f'{k[:-5]} {v[0]:.3f}' for k, v in last.items())}",
+        f"mean {', '.join(f'{k} {v[0]:.3f}' for k, v in last.items())}",
         flush=True,
     )
 

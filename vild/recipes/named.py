@@ -8,7 +8,7 @@ from vild.errors import InputError
 from vild.recipes.losses import Losses
 from vild.recipes.recipe import Classes, Model, Recipe
 from vild.recipes.stages import first_stage
-from vild.recipes.tiny import tiny, tiny_ensemble, tiny_rpn, tiny_vild
+from vild.recipes.tiny import tiny, tiny_ensemble, tiny_image, tiny_rpn, tiny_vild
 
 
 def r50() -> Recipe:
@@ -154,6 +154,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "tiny": tiny,
     "tiny-vild": tiny_vild,
     "tiny-ensemble": tiny_ensemble,
+    "tiny-image": tiny_image,
     "tiny-rpn": tiny_rpn,
 }
 """Name -> what makes the recipe; its docstring tells source, command, hardware and

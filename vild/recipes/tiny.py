@@ -104,6 +104,25 @@ def tiny_ensemble() -> Recipe:
     )
 
 
+def tiny_image() -> Recipe:
+    """`tiny-vild` without a class loss: regions imitate the teacher, and that is all.
+
+    Source: ours, after `vild-image`.
+    Command: `vild distill tiny-image drawn:train --teacher shapes --out
+    runs/tiny-image`; or, with a store, `vild train tiny-image drawn:train --regions
+    STORE --teacher shapes --out runs/tiny-image`.
+    Hardware: 2 CPU cores.
+    Expected: not measured here.
+    """
+    start = tiny_vild()
+    return dataclasses.replace(
+        start,
+        name="tiny-image",
+        about="tiny, distilled, without a class loss",
+        losses=dataclasses.replace(start.losses, class_weight=0.0),
+    )
+
+
 def tiny_rpn() -> Recipe:
     """The first stage of the recipes above: where is something at all?
 
