@@ -3,6 +3,7 @@ import pytest
 
 from vild.data.dataset import Dataset, check_dataset
 from vild.data.drawn_dataset import DrawnObjects
+from vild.data.finding import get
 from vild.errors import InputError
 
 
@@ -16,6 +17,22 @@ def test_it_is_a_dataset_shaped_like_lvis():
     for category in scenes.categories:
         if category.novel:
             assert set(category.name.split()) <= base_words, "the words are known"
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_novel_shapes_share_their_looks_with_base_classes(seed):
+    scenes = check_dataset(DrawnObjects("train:20", seed=seed, novel="shapes"))
+    base, novel = (
+        [c.name.rsplit(" ", 1) for c in scenes.categories if c.base == flag]
+        for flag in (True, False)
+    )
+    assert (len(base), len(novel)) == (80, 20)
+    assert len({shape for _, shape in novel}) == 4
+    assert not {shape for _, shape in novel} & {shape for _, shape in base}
+    for look, _ in novel:
+        assert sum(other == look for other, _ in base) == 10
+    assert get("drawn-shapes:train:20").name == scenes.name
+    assert DrawnObjects("train:20").fingerprint != scenes.fingerprint
 
 
 def test_scenes_are_the_same_every_time():
@@ -53,7 +70,10 @@ def test_the_tail_is_long_in_training_only():
     assert counts["val"][80:].min() > 0
 
 
-@pytest.mark.parametrize("arguments", [("test",), ("train:x",), ("val", (32, 64))])
+@pytest.mark.parametrize(
+    "arguments",
+    [("test",), ("train:x",), ("val", (32, 64)), ("val", (64, 64), (1, 2), 0, "x")],
+)
 def test_what_cannot_be_drawn(arguments):
     with pytest.raises(InputError):
         DrawnObjects(*arguments)
