@@ -1,0 +1,64 @@
+"""What stickers show: names, synonyms, and which pictures belong to them."""
+
+import functools
+from dataclasses import dataclass
+from importlib.resources import files
+
+PARTS = ("base", "novel", "val")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One picture that every style may have drawn.
+
+    Attributes:
+        code: its code points, e.g. `1f415`; the key of `Art`.
+        name: what iconify's sets call it.
+        other_name: what Mozilla's set calls it; empty if it has none.
+    """
+
+    code: str
+    name: str
+    other_name: str = ""
+
+
+@dataclass(frozen=True)
+class Concept:
+    """Something to be found by its name.
+
+    Attributes:
+        name: unique among concepts.
+        synonyms: all names it goes by, its own first.
+        part: `base`: annotated in training; `novel`: held out, for tests; `val`: held
+            out likewise, for choices.
+        pictures: one or more that show it.
+    """
+
+    name: str
+    synonyms: tuple[str, ...]
+    part: str
+    pictures: tuple[Drawn, ...]
+
+
+@functools.cache
+def concepts() -> tuple[Concept, ...]:
+    """All concepts: base ones by falling frequency, then novel, then val.
+
+    Returns:
+        The concepts, always in this order: an index is a category's id less one.
+
+    Example:
+        >>> from collections import Counter
+        >>> Counter(concept.part for concept in concepts())
+        Counter({'base': 481, 'novel': 145, 'val': 48})
+    """
+    text = files("vild.data.stickers").joinpath("concepts.txt").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return tuple(_read(line) for line in lines)
+
+
+def _read(line: str) -> Concept:
+    part, names, pictures = (field.strip() for field in line.split("|"))
+    synonyms = tuple(name.strip() for name in names.split(","))
+    drawn = tuple(Drawn(*picture.split()) for picture in pictures.split(";"))
+    return Concept(synonyms[0], synonyms, part, drawn)
