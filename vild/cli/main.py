@@ -12,6 +12,7 @@ from typing import TextIO
 import vild
 from vild.cli import console
 from vild.cli.convert import add_command as add_convert
+from vild.cli.data import add_command as add_data
 from vild.cli.detect import add_command as add_detect
 from vild.cli.distill import add_command as add_distill
 from vild.cli.embed import add_command as add_embed
@@ -81,6 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_models(commands)
     add_convert(commands)
+    add_data(commands)
     add_distill(commands)
     add_embed(commands)
     add_proposals(commands)

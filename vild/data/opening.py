@@ -12,6 +12,7 @@ unpacked:
     objects365:objects365/zhiyuan_objv2_val.json     images in objects365/val/patch0
     tfrecord:records/val-*                           see `vild.data.released_records`
     drawn:train, drawn-shapes:val                    see `DrawnObjects`; no file
+    stickers:train, stickers:val                     see `vild.data.stickers`
 """
 
 from pathlib import Path

@@ -32,6 +32,7 @@ class Art:
     Attributes:
         style: its name.
         codes: of the pictures it has, see `Drawn`.
+        digest: of all its pixels.
 
     Raises:
         DataError: if the file is missing, damaged or none of these.
@@ -50,6 +51,7 @@ class Art:
                 "file and run: vild data stickers"
             ) from error
         self.style: str = about["style"]
+        self.digest = f"{zlib.crc32(self._data.tobytes()):08x}"
         self.codes: tuple[str, ...] = tuple(codes)
         starts = np.concatenate([[0], ends[:-1]])
         self._rows = dict(zip(codes, range(len(codes)), strict=True))

@@ -1,7 +1,6 @@
 """Scenes of stickers, composed while they are read."""
 
 import functools
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ from vild.data.categories import Category
 from vild.data.example import Example
 from vild.data.object_masks import ObjectMasks
 from vild.data.pictures import Picture
-from vild.data.stickers.art import open_art, opened
+from vild.data.stickers.art import Art, open_art, opened
 from vild.data.stickers.backdrop import backdrop
 from vild.data.stickers.concepts import Concept, concepts
 from vild.data.stickers.scene import Scene, finished, turned
-from vild.data.stickers.styles import Style, styles_of
+from vild.data.stickers.styles import styles_of
 from vild.errors import InputError
 
 
@@ -110,11 +109,13 @@ class Stickers:
         self._split, self._seed = SPLITS[name], seed
         self._size, self._objects = (int(size[0]), int(size[1])), objects
         self._length = int(count) if count else self._split.length
-        self._drawn_by = _drawn_by(styles_of(self._split.styles))
+        arts = [open_art(style) for style in styles_of(self._split.styles)]
+        self._drawn_by = _drawn_by(arts)
         self.name = f"stickers:{name}"
-        made_of = ",".join(sorted({p.stem for each in self._drawn_by for p, _ in each}))
-        key = hashlib.sha256(made_of.encode()).hexdigest()[:12]
-        self.fingerprint = f"stickers-{_FORM}:{name}:{size}:{objects}:{seed}:{key}"
+        pixels = "-".join(art.digest for art in arts)
+        self.fingerprint = (
+            f"stickers-{_FORM}:{name}:{self._size}:{objects}:{seed}:{pixels}"
+        )
         self._share = _shares(self._split, self._drawn_by)
         self.categories: Sequence[Category] = _categories(name)
 
@@ -173,9 +174,8 @@ class Stickers:
         return rows
 
 
-def _drawn_by(styles: Sequence[Style]) -> list[list[tuple[Path, str]]]:
+def _drawn_by(arts: Sequence[Art]) -> list[list[tuple[Path, str]]]:
     """For each concept, the pictures of it that some styles have: file and code."""
-    arts = [open_art(style) for style in styles]
     return [
         [(art.path, p.code) for art in arts for p in concept.pictures if p.code in art]
         for concept in concepts()

@@ -13,8 +13,10 @@ from PIL import Image
 
 from vild.data.stickers.concepts import Drawn
 from vild.data.stickers.styles import Style
-from vild.errors import DataError, InputError
+from vild.errors import DataError, InputError, VildError
 
+# What reading json of another form, a cut file or a damaged picture ends in.
+_OTHER_FORMS = (AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
 _LONGEST_CHAIN = 8  # aliases of aliases
 
 
@@ -40,9 +42,9 @@ def read_pictures(
         with tarfile.open(package) as archive:
             read = _webp if style.form == "webp" else _iconify
             yield from read(style, archive, wanted, side)
-    except (tarfile.TarError, KeyError, TypeError, ValueError, OSError) as error:
-        if isinstance(error, DataError | InputError):
-            raise
+    except VildError:
+        raise
+    except (tarfile.TarError, *_OTHER_FORMS) as error:
         raise DataError(
             f"{str(package)!r} is not a package of pictures of the expected form "
             f"({type(error).__name__}: {error}): delete it and fetch it again."

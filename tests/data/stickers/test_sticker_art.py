@@ -1,0 +1,122 @@
+"""Pictures out of packages, and the packed file they are kept in."""
+
+import json
+
+import numpy as np
+import pytest
+from tiny_packages import drawn, iconify, make_style
+
+from vild.data.stickers.art import SIDE, Art, art_path, make_art, open_art
+from vild.data.stickers.icons import draw_icon
+from vild.data.stickers.packages import SOURCE
+from vild.errors import DataError
+
+SQUARE = {"body": '<path d="M0 0h8v4h-8z" fill="#00f"/>', "width": 16, "height": 8}
+
+
+def test_an_icon_is_drawn_in_the_middle_as_large_as_fits():
+    pixels = draw_icon({}, SQUARE, 64)
+    assert pixels.shape == (64, 64, 4)
+    assert pixels.dtype == np.uint8
+    blue = (pixels == [0, 0, 255, 255]).all(axis=2)
+    assert blue[16:32, :32].all()
+    assert blue.sum() == 16 * 32
+
+
+@pytest.mark.parametrize(
+    ("turn", "rows", "columns"),
+    [
+        ({"hFlip": True}, slice(16, 32), slice(32, 64)),
+        ({"vFlip": True}, slice(32, 48), slice(0, 32)),
+        ({"rotate": 1}, slice(0, 32), slice(32, 48)),
+        ({"rotate": 2}, slice(32, 48), slice(32, 64)),
+    ],
+)
+def test_aliases_may_be_turned(turn, rows, columns):
+    seen = draw_icon({}, SQUARE | turn, 64)[..., 3] > 0
+    assert seen[rows, columns].all()
+    assert seen.sum() == 16 * 32
+
+
+def test_every_form_gives_its_pictures(made):
+    codes = {p.code for p, _ in drawn()}
+    named = {p.code for p, _ in drawn() if p.other_name}
+    found = {style.name: set(open_art(style).codes) for style in made}
+    assert found == {"plain": codes, "named": named, "painted": codes}
+    art = open_art(made[0])
+    for code in art.codes[:5]:
+        picture = art.picture(code)
+        assert max(picture.shape[:2]) <= SIDE
+        alpha = picture[..., 3] > 0
+        for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]):
+            assert edge.any(), "cut to what is not transparent"
+    # 64 pixels wide, 20 of them empty on either side.
+    painted = open_art(made[2])
+    assert painted.picture(painted.codes[0]).shape == (48, 24, 4)
+    assert painted.codes[0] in painted
+    assert "nothing" not in painted
+
+
+def test_an_alias_of_an_alias(tmp_path, monkeypatch):
+    picture, _ = next(iter(drawn()))
+    body = {"body": '<path d="M0 0h16v32h-16z" fill="red"/>'}
+    aliases = {
+        picture.name: {"parent": "other", "hFlip": True},
+        "other": {"parent": "third"},
+        "third": {"parent": "real"},
+    }
+    extra = {"icons": {"real": body}, "aliases": aliases}
+    style = make_style(tmp_path, "aliased", "train", iconify(extra=extra))
+    monkeypatch.setenv(SOURCE, str(tmp_path))
+    art = Art(make_art(style))
+    assert art.codes == (picture.code,)
+    assert art.picture(picture.code).shape == (SIDE, SIDE // 2, 4)
+
+
+def test_what_is_not_made_yet_says_how(styles):
+    with pytest.raises(DataError, match="by the command: vild data stickers"):
+        open_art(styles[0])
+
+
+def damaged(how):
+    files = iconify()
+    if how == "no json":
+        del files["icons.json"]
+    elif how == "cut json":
+        files["icons.json"] = files["icons.json"][:-40]
+    elif how == "another form":
+        files["icons.json"] = b'{"icons": [1, 2]}'
+    else:  # the last picture of many
+        whole = json.loads(files["icons.json"])
+        name = [*whole["icons"]][-1]
+        whole["icons"][name] = {"body": "<path d=></g>"}
+        files["icons.json"] = json.dumps(whole).encode()
+    return files
+
+
+@pytest.mark.parametrize("how", ["no json", "cut json", "another form", "picture"])
+def test_nothing_is_left_of_a_damaged_package(how, tmp_path, monkeypatch):
+    style = make_style(tmp_path, "damaged", "train", damaged(how))
+    monkeypatch.setenv(SOURCE, str(tmp_path))
+    with pytest.raises(DataError, match="is not a package of pictures"):
+        make_art(style)
+    path = art_path(style)
+    assert not [p for p in path.parent.iterdir() if p.is_file()]
+
+
+def test_a_package_without_any_of_the_pictures(tmp_path, monkeypatch):
+    files = iconify(extra={"icons": {"nothing-known": SQUARE}})
+    style = make_style(tmp_path, "other", "train", files)
+    monkeypatch.setenv(SOURCE, str(tmp_path))
+    with pytest.raises(DataError, match="none of the pictures"):
+        make_art(style)
+
+
+def test_a_damaged_packed_file(made, tmp_path):
+    path = tmp_path / "cut.npz"
+    path.write_bytes(art_path(made[0]).read_bytes()[:-100])
+    with pytest.raises(DataError, match="delete the file and run: vild data stickers"):
+        Art(path)
+    path.write_bytes(b"something else")
+    with pytest.raises(DataError, match="cannot be read"):
+        Art(path)

@@ -1,0 +1,161 @@
+"""Packages from a folder, a registry over http, and through the real npm."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from dataclasses import replace
+
+import pytest
+
+from vild.data.stickers.packages import SOURCE, obtain, package_path
+from vild.errors import DownloadError
+
+
+class Registry(http.server.SimpleHTTPRequestHandler):
+    """As much of a registry of npm as fetching a package takes."""
+
+    styles = ()
+    asked: list = []  # noqa: RUF012
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        here = f"http://127.0.0.1:{self.server.server_port}"
+        for style in self.styles:
+            name = self.path.lower().replace("%2f", "/").strip("/")
+            if name == style.package:
+                file = f"{here}/{style.package}/-/{style.name}-1.0.0.tgz"
+                dist = {"tarball": file, "integrity": f"sha512-{style.sha512}"}
+                version = {"name": style.package, "version": "1.0.0", "dist": dist}
+                told = {"name": style.package, "versions": {"1.0.0": version}}
+                return self.answer(json.dumps(told).encode(), "application/json")
+            if name == f"{style.package}/-/{style.name}-1.0.0.tgz":
+                return super().do_GET()
+        return self.send_error(404)
+
+    def translate_path(self, path):
+        stem = path.rpartition("/")[2]
+        return f"{self.directory}/tiny-{stem}"
+
+    def answer(self, data, kind):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def registry(packages):
+    folder, styles = packages
+    kind = type("Mine", (Registry,), {"styles": styles, "asked": []})
+    handler = functools.partial(kind, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", kind.asked
+        server.shutdown()
+
+
+@pytest.fixture
+def no_npm(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("npm_config_registry", "NPM_CONFIG_REGISTRY", SOURCE):
+        monkeypatch.delenv(name, raising=False)
+
+
+def left(style):
+    folder = package_path(style).parent
+    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+
+
+def test_from_a_folder_and_then_from_the_cache(packages, monkeypatch, tmp_path):
+    folder, styles = packages
+    monkeypatch.setenv(SOURCE, str(folder))
+    path = obtain(styles[0])
+    assert path.read_bytes() == (folder / styles[0].file_name).read_bytes()
+    assert left(styles[0]) == [styles[0].file_name]
+    monkeypatch.setenv(SOURCE, str(tmp_path / "gone"))
+    assert obtain(styles[0]) == path
+    with pytest.raises(DownloadError, match=r"has no 'tiny-named-1.0.0.tgz': put it"):
+        obtain(styles[1])
+
+
+def test_what_is_not_the_package_is_refused(packages, monkeypatch, tmp_path):
+    folder, styles = packages
+    monkeypatch.setenv(SOURCE, str(folder))
+    with pytest.raises(DownloadError, match="is not the package that was expected"):
+        obtain(replace(styles[0], sha512=styles[1].sha512))
+    assert left(styles[0]) == []
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    whole = (folder / styles[0].file_name).read_bytes()
+    (cut / styles[0].file_name).write_bytes(whole[:-1])
+    monkeypatch.setenv(SOURCE, str(cut))
+    with pytest.raises(DownloadError, match="SHA-512"):
+        obtain(styles[0])
+    assert left(styles[0]) == []
+
+
+def test_a_damaged_cache_is_mended(packages, monkeypatch):
+    folder, styles = packages
+    monkeypatch.setenv(SOURCE, str(folder))
+    path = obtain(styles[0])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert obtain(styles[0]).read_bytes() == whole
+
+
+def test_over_http_from_a_named_registry(packages, registry, monkeypatch):
+    folder, styles = packages
+    address, asked = registry
+    monkeypatch.setenv(SOURCE, f"{address}/")
+    path = obtain(styles[2])
+    assert path.read_bytes() == (folder / styles[2].file_name).read_bytes()
+    assert asked == ["/@tiny/painted/-/painted-1.0.0.tgz"]
+
+
+@pytest.mark.parametrize("how", ["variable", "file"])
+@pytest.mark.usefixtures("no_npm")
+def test_without_npm_its_registry_is_asked(
+    packages, registry, monkeypatch, tmp_path, how
+):
+    address, asked = registry
+    if how == "variable":
+        monkeypatch.setenv("npm_config_registry", address)
+    else:
+        (tmp_path / ".npmrc").write_text(f"fund=false\nregistry={address}/\n")
+    assert obtain(packages[1][1]).is_file()
+    assert asked == ["/@tiny/named/-/named-1.0.0.tgz"]
+
+
+@pytest.mark.usefixtures("no_npm")
+def test_what_to_do_when_nothing_answers(packages, registry, monkeypatch):
+    style = packages[1][0]
+    monkeypatch.setenv("npm_config_registry", f"{registry[0]}/nowhere")
+    with pytest.raises(DownloadError, match=rf"404.*put {style.file_name} into") as no:
+        obtain(style)
+    assert SOURCE in str(no.value)
+    assert [name for name in left(style) if not name.startswith(".")] == []
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_through_npm(packages, registry, monkeypatch, tmp_path):
+    folder, styles = packages
+    address, asked = registry
+    monkeypatch.delenv(SOURCE, raising=False)
+    monkeypatch.setenv("npm_config_registry", f"{address}/")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("npm_config_fetch_retries", "0")
+    path = obtain(styles[0])
+    assert path.read_bytes() == (folder / styles[0].file_name).read_bytes()
+    assert asked[-1] == "/@tiny/plain/-/plain-1.0.0.tgz"
+    assert left(styles[0]) == [styles[0].file_name]
+    missing = replace(styles[0], package="@tiny/missing")
+    with pytest.raises(DownloadError, match=r"npm pack @tiny/missing@1.0.0 failed"):
+        obtain(missing)
+    assert left(styles[0]) == [styles[0].file_name]

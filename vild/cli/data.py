@@ -1,0 +1,102 @@
+"""`vild data`: datasets that are made here, not downloaded as such."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from vild.cli import options
+from vild.errors import InputError
+
+
+def add_command(commands: Any) -> None:
+    """Adds `vild data` with its command.
+
+    Args:
+        commands: of the parser of `vild`.
+    """
+    parser = commands.add_parser(
+        "data",
+        help="make datasets: stickers",
+        description="Makes datasets that need no photo.",
+        allow_abbrev=False,
+    )
+    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_stickers(verbs)
+
+
+def _add_stickers(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "stickers",
+        help="scenes of drawn things, each drawn by several hands",
+        description="Fetches pictures of some 670 things from packages of the npm "
+        "registry (30 MB), draws them into the cache once, and says what there is. "
+        "From then on every command takes stickers:train, stickers:val, "
+        "stickers:val-unseen, stickers:test-seen and stickers:test-unseen, composed "
+        "while they are read. With --out the scenes become files in LVIS's form.",
+        epilog="If the work is cut off, the same command goes on where it stopped. "
+        "The environment variable VILD_STICKERS_SOURCE names a folder of package "
+        "files, or another registry; VILD_CACHE a place for the pictures.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=_stickers)
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write the scenes there"
+    )
+    parser.add_argument(
+        "--splits",
+        metavar="SPLITS",
+        help="which, separated by commas, with numbers of scenes if wanted: "
+        "train:500,val (default: all)",
+    )
+    parser.add_argument(
+        "--size",
+        type=options.image_size,
+        metavar="N|HxW",
+        default=224,
+        help="of the scenes in pixels (default: 224)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of everything (default: 0)"
+    )
+    parser.add_argument(
+        "--records", action="store_true", help="write TFRecords too (with --out)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that write (default: one for each processor)",
+    )
+
+
+def _stickers(arguments: argparse.Namespace) -> int:
+    from vild.data.stickers import SPLITS, Stickers
+    from vild.data.stickers.writing import make_all, summary, write_split
+
+    wanted = (arguments.splits or ",".join(SPLITS)).split(",")
+    names = [split.partition(":")[0].strip() for split in wanted]
+    unknown = [name for name in names if name not in SPLITS]
+    if unknown or len(set(names)) < len(names):
+        raise InputError(
+            f"The splits of stickers are {', '.join(SPLITS)}, each at most once; "
+            f"received {arguments.splits!r}."
+        )
+    if arguments.out is None and arguments.records:
+        raise InputError("--records needs --out, the folder to write to.")
+    if arguments.seed < 0:
+        raise InputError(f"--seed must be 0 or more, received {arguments.seed}.")
+    styles = make_all(names)
+    print(summary(styles, names))
+    if arguments.out is None:
+        return 0
+    size = arguments.size
+    square = (size, size) if isinstance(size, int) else size
+    workers = (
+        arguments.workers if arguments.workers is not None else options.processors()
+    )
+    print()
+    for split in wanted:
+        scenes = Stickers(split.strip(), size=square, seed=arguments.seed)
+        folder = write_split(scenes, arguments.out, arguments.records, workers)
+        print(f"{len(scenes)} scenes of {scenes.name}, and CREDITS.md, are in {folder}")
+    return 0

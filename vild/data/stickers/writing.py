@@ -1,0 +1,172 @@
+"""The benchmark as files: LVIS's form, TFRecords if wanted, and who drew it."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from vild.data.coco_writing import write_coco
+from vild.data.record_writing import write_records
+from vild.data.stickers.art import make_art, open_art
+from vild.data.stickers.concepts import PARTS, concepts
+from vild.data.stickers.dataset import SPLITS, Stickers
+from vild.data.stickers.styles import Style, styles_of
+from vild.errors import DataError
+from vild.files import replacing, writing
+
+_CLAIM = "stickers.json"
+
+
+def write_split(
+    scenes: Stickers,
+    out: str | os.PathLike[str],
+    records: bool = False,
+    workers: int = 1,
+) -> Path:
+    """Writes the scenes of a split as files that need neither vild nor the pictures.
+
+    If the work is cut off, the same call goes on where it stopped; what is done
+    already is left alone.
+
+    Args:
+        scenes: the split.
+        out: a folder; the split gets one of its own in it, with `annotations.json`
+            in LVIS's form and `images/`, to be read as `lvis:FOLDER`, and
+            `CREDITS.md`.
+        records: whether to write TFRecords too, to be read as `tfrecord:FOLDER`.
+        workers: how many processes.
+
+    Returns:
+        The split's folder.
+
+    Raises:
+        DataError: if the folder holds other scenes.
+        InputError: if it cannot be written.
+    """
+    split = scenes.name.partition(":")[2]
+    folder = Path(out) / split
+    _claim(folder, {"fingerprint": scenes.fingerprint, "scenes": len(scenes)})
+    # Before the scenes: whoever finds these finds their licences.
+    credits = folder / "CREDITS.md"
+    with writing(credits), replacing(credits) as temporary:
+        text = credits_text(styles_of(SPLITS[split].styles))
+        temporary.write_text(text, encoding="utf-8")
+    if not (folder / "annotations.json").exists():
+        write_coco(scenes, folder, "lvis", workers)
+    if records:
+        write_records(scenes, folder, split, workers=workers)
+    return folder
+
+
+def credits_text(styles: Sequence[Style]) -> str:
+    """Who drew the pictures, in Markdown.
+
+    Args:
+        styles: whose.
+
+    Returns:
+        A text with a row for each style.
+
+    Example:
+        >>> "OpenMoji" in credits_text(styles_of("train"))
+        True
+    """
+    rows = [
+        f"| {one.name} | {one.author} | {one.licence} | {one.source} | "
+        f"`{one.package}` {one.version} |"
+        for one in styles
+    ]
+    shared_alike = [one.name for one in styles if "-SA-" in one.licence]
+    lines = [
+        "# Credits of the stickers",
+        "",
+        "The scenes are composed of these pictures, rasterised, resized, turned, "
+        "coloured and partly covered:",
+        "",
+        "| style | drawn by | licence | source | package |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+        "Names and synonyms follow Unicode CLDR (Unicode License V3) as the package "
+        "`emojibase-data` (MIT) gives them.",
+    ]
+    if shared_alike:
+        lines += [
+            "",
+            f"Who passes on scenes that show {', '.join(shared_alike)} must do so "
+            "under the licence of these pictures (share alike).",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def make_all(splits: Sequence[str] = tuple(SPLITS)) -> list[Style]:
+    """Fetches and draws the pictures that some splits need, where they are not yet.
+
+    Args:
+        splits: names of splits.
+
+    Returns:
+        The styles that they show.
+
+    Raises:
+        DownloadError: if a package cannot be had or is not the one that is expected.
+        DataError: if one is damaged.
+        InputError: if resvg is missing or the cache cannot be written.
+    """
+    parts = {SPLITS[split].styles for split in splits}
+    wanted = [one for part in sorted(parts) for one in styles_of(part)]
+    for one in wanted:
+        make_art(one)
+    return wanted
+
+
+def summary(styles: Sequence[Style], splits: Sequence[str]) -> str:
+    """What there is, as a text for people.
+
+    Args:
+        styles: that have been made.
+        splits: names of splits, whose styles are among these.
+
+    Returns:
+        Tables of styles, concepts and splits.
+    """
+    known = concepts()
+    lines = [f"{'style':<12} {'part':<6} {'concepts':>8} {'pictures':>8}  licence"]
+    for one in styles:
+        art = open_art(one)
+        drawn = sum(any(p.code in art for p in c.pictures) for c in known)
+        lines.append(
+            f"{one.name:<12} {one.part:<6} {drawn:>8} {len(art):>8}  "
+            f"{one.licence}, {one.author}"
+        )
+    counts = [f"{sum(c.part == part for c in known)} {part}" for part in PARTS]
+    lines += ["", f"{len(known)} concepts: {', '.join(counts)}", ""]
+    lines.append(
+        f"{'split':<12} {'scenes':>6} {'frequent':>8} {'common':>6} {'rare':>5}  styles"
+    )
+    for split in splits:
+        scenes = Stickers(split)
+        asked = [c.frequency for c in scenes.categories if not c.excluded]
+        hands = ", ".join(one.name for one in styles_of(SPLITS[split].styles))
+        lines.append(
+            f"{split:<12} {len(scenes):>6} {asked.count('f'):>8} "
+            f"{asked.count('c'):>6} {asked.count('r'):>5}  {hands}"
+        )
+    return "\n".join(lines)
+
+
+def _claim(folder: Path, about: dict[str, object]) -> None:
+    """Tells whether a folder is for the same scenes, or takes it."""
+    path = folder / _CLAIM
+    if path.is_file():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
+        if found != about:
+            raise DataError(
+                f"{str(folder)!r} holds other scenes: name another folder, or delete it."
+            )
+        return
+    with writing(path), replacing(path) as temporary:
+        temporary.write_text(json.dumps(about) + "\n", encoding="utf-8")
