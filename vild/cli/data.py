@@ -45,8 +45,8 @@ def _add_stickers(verbs: Any) -> None:
     parser.add_argument(
         "--splits",
         metavar="SPLITS",
-        help="which, separated by commas, with numbers of scenes if wanted: "
-        "train:500,val (default: all)",
+        help="which, separated by commas; with numbers of scenes, or some styles "
+        "only, if wanted: train:500,test-unseen/twemoji (default: all)",
     )
     parser.add_argument(
         "--size",
@@ -71,22 +71,20 @@ def _add_stickers(verbs: Any) -> None:
 
 def _stickers(arguments: argparse.Namespace) -> int:
     from vild.data.stickers import SPLITS, Stickers
+    from vild.data.stickers.splits import read_split
     from vild.data.stickers.writing import make_all, summary, write_split
 
     wanted = (arguments.splits or ",".join(SPLITS)).split(",")
-    names = [split.partition(":")[0].strip() for split in wanted]
-    unknown = [name for name in names if name not in SPLITS]
-    if unknown or len(set(names)) < len(names):
+    names = [read_split(split).name for split in wanted]
+    if len(set(names)) < len(names):
         raise InputError(
-            f"The splits of stickers are {', '.join(SPLITS)}, each at most once; "
-            f"received {arguments.splits!r}."
+            f"A split can be made once at a time, received {arguments.splits!r}."
         )
     if arguments.out is None and arguments.records:
         raise InputError("--records needs --out, the folder to write to.")
     if arguments.seed < 0:
         raise InputError(f"--seed must be 0 or more, received {arguments.seed}.")
-    styles = make_all(names)
-    print(summary(styles, names))
+    print(summary(make_all(wanted), wanted))
     if arguments.out is None:
         return 0
     size = arguments.size
@@ -96,7 +94,7 @@ def _stickers(arguments: argparse.Namespace) -> int:
     )
     print()
     for split in wanted:
-        scenes = Stickers(split.strip(), size=square, seed=arguments.seed)
+        scenes = Stickers(split, size=square, seed=arguments.seed)
         folder = write_split(scenes, arguments.out, arguments.records, workers)
         print(f"{len(scenes)} scenes of {scenes.name}, and CREDITS.md, are in {folder}")
     return 0

@@ -83,8 +83,9 @@ def test_going_on_where_it_stopped(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["--splits", "trin"], "The splits of stickers are train, val,"),
-        (["--splits", "val:2,val"], "each at most once"),
+        (["--splits", "val:2,val"], "made once at a time"),
         (["--splits", "val:x", "--out", "a"], "received 'val:x'"),
+        (["--splits", "val/oils"], "The styles of stickers are plain, named"),
         (["--records"], "--records needs --out"),
         (["--seed", "-1"], "--seed must be 0 or more"),
         (["--size", "20", "--out", "a"], "at least 64 pixels"),

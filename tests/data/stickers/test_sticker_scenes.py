@@ -146,10 +146,24 @@ def test_other_sizes_and_numbers(size):
     assert max(len(example) for example in scenes) == 3
 
 
+@pytest.mark.usefixtures("made")
+def test_the_hands_can_be_chosen():
+    scenes = Stickers("train/painted:5")
+    assert (scenes.name, len(scenes)) == ("stickers:train/painted", 5)
+    assert scenes[0].file_name == "stickers-train-painted-000000.png"
+    both = Stickers("train/plain+painted:5")
+    prints = {s.fingerprint for s in (scenes, both, Stickers("train"))}
+    assert len(prints) == 3
+    # What differs is who drew them, not what is drawn.
+    assert [c.name for c in both.categories] == [c.name for c in scenes.categories]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("test",),
+        ("val/oils",),
+        ("val/",),
         ("train:x",),
         ("val", (32, 64)),
         ("val", (64, 64), (0, 3)),

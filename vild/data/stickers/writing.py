@@ -9,8 +9,9 @@ from vild.data.coco_writing import write_coco
 from vild.data.record_writing import write_records
 from vild.data.stickers.art import make_art, open_art
 from vild.data.stickers.concepts import PARTS, concepts
-from vild.data.stickers.dataset import SPLITS, Stickers
-from vild.data.stickers.styles import Style, styles_of
+from vild.data.stickers.dataset import Stickers
+from vild.data.stickers.splits import categories, read_split
+from vild.data.stickers.styles import Style
 from vild.errors import DataError
 from vild.files import replacing, writing
 
@@ -43,14 +44,14 @@ def write_split(
         DataError: if the folder holds other scenes.
         InputError: if it cannot be written.
     """
-    split = scenes.name.partition(":")[2]
+    wanted = read_split(scenes.name.partition(":")[2])
+    split = wanted.name.replace("/", "-")
     folder = Path(out) / split
     _claim(folder, {"fingerprint": scenes.fingerprint, "scenes": len(scenes)})
     # Before the scenes: whoever finds these finds their licences.
     credits = folder / "CREDITS.md"
     with writing(credits), replacing(credits) as temporary:
-        text = credits_text(styles_of(SPLITS[split].styles))
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(credits_text(wanted.styles), encoding="utf-8")
     if not (folder / "annotations.json").exists():
         write_coco(scenes, folder, "lvis", workers)
     if records:
@@ -68,6 +69,7 @@ def credits_text(styles: Sequence[Style]) -> str:
         A text with a row for each style.
 
     Example:
+        >>> from vild.data.stickers.styles import styles_of
         >>> "OpenMoji" in credits_text(styles_of("train"))
         True
     """
@@ -99,11 +101,11 @@ def credits_text(styles: Sequence[Style]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def make_all(splits: Sequence[str] = tuple(SPLITS)) -> list[Style]:
+def make_all(splits: Sequence[str]) -> list[Style]:
     """Fetches and draws the pictures that some splits need, where they are not yet.
 
     Args:
-        splits: names of splits.
+        splits: as for `Stickers`.
 
     Returns:
         The styles that they show.
@@ -113,11 +115,10 @@ def make_all(splits: Sequence[str] = tuple(SPLITS)) -> list[Style]:
         DataError: if one is damaged.
         InputError: if resvg is missing or the cache cannot be written.
     """
-    parts = {SPLITS[split].styles for split in splits}
-    wanted = [one for part in sorted(parts) for one in styles_of(part)]
-    for one in wanted:
+    shown = {one: None for split in splits for one in read_split(split).styles}
+    for one in shown:
         make_art(one)
-    return wanted
+    return [*shown]
 
 
 def summary(styles: Sequence[Style], splits: Sequence[str]) -> str:
@@ -125,7 +126,7 @@ def summary(styles: Sequence[Style], splits: Sequence[str]) -> str:
 
     Args:
         styles: that have been made.
-        splits: names of splits, whose styles are among these.
+        splits: as for `Stickers`, whose styles are among these.
 
     Returns:
         Tables of styles, concepts and splits.
@@ -144,12 +145,11 @@ def summary(styles: Sequence[Style], splits: Sequence[str]) -> str:
     lines.append(
         f"{'split':<12} {'scenes':>6} {'frequent':>8} {'common':>6} {'rare':>5}  styles"
     )
-    for split in splits:
-        scenes = Stickers(split)
-        asked = [c.frequency for c in scenes.categories if not c.excluded]
-        hands = ", ".join(one.name for one in styles_of(SPLITS[split].styles))
+    for wanted in map(read_split, splits):
+        asked = [c.frequency for c in categories(wanted.split) if not c.excluded]
+        hands = ", ".join(one.name for one in wanted.styles)
         lines.append(
-            f"{split:<12} {len(scenes):>6} {asked.count('f'):>8} "
+            f"{wanted.name:<12} {wanted.length:>6} {asked.count('f'):>8} "
             f"{asked.count('c'):>6} {asked.count('r'):>5}  {hands}"
         )
     return "\n".join(lines)
@@ -165,7 +165,8 @@ def _claim(folder: Path, about: dict[str, object]) -> None:
             found = None
         if found != about:
             raise DataError(
-                f"{str(folder)!r} holds other scenes: name another folder, or delete it."
+                f"{str(folder)!r} holds other scenes: name another folder, or "
+                "delete it."
             )
         return
     with writing(path), replacing(path) as temporary:
