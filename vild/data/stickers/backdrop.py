@@ -95,7 +95,7 @@ def _pattern(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     other = np.abs(across / period % 1 - np.float32(0.5))
     kind = rng.integers(4)
     if kind == 0:
-        depth = one - np.float32(rng.uniform(0.1, 0.4))
+        depth: np.ndarray = one - np.float32(rng.uniform(0.1, 0.4))
     elif kind == 1:
         depth = (one - 0.25) * np.sign(other - 0.25)
     elif kind == 2:

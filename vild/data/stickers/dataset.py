@@ -145,7 +145,7 @@ def _drawn_by(arts: Sequence[Art]) -> list[list[tuple[Path, str]]]:
 
 def _boxes(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, 4) float32 x1 y1 x2 y2 around masks that are not empty; (N,) areas."""
-    rows, columns = masks.any(axis=2), masks.any(axis=1)
+    rows, columns = (np.asarray(masks.any(axis=axis)) for axis in (2, 1))
     height, width = masks.shape[1:]
     boxes = np.stack(
         [

@@ -51,8 +51,8 @@ class Scene:
         whole = int(inside.sum())
         if whole < _SMALLEST or len(self) == _NOBODY:
             return False
-        height, width = self._owner.shape
-        tall, wide = inside.shape
+        height, width = self.canvas.shape[:2]
+        tall, wide = sticker.shape[:2]
         # A place may be a little outside of the picture.
         low = -0.35 * np.array([tall, wide])
         high = np.maximum([height, width] - 0.65 * np.array([tall, wide]), low + 1)
@@ -100,7 +100,7 @@ class Scene:
     def _shadow(
         self, alpha: np.ndarray, at: tuple[slice, slice], rng: np.random.Generator
     ) -> None:
-        height, width = self._owner.shape
+        height, width = self.canvas.shape[:2]
         down, right = rng.integers(1, 5, 2) * [1, rng.choice([-1, 1])]
         row, column = at[0].start + int(down), at[1].start + int(right)
         spot = _window(row, alpha.shape[0], height)
