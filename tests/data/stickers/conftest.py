@@ -14,6 +14,7 @@ def packages(tmp_path_factory):
 @pytest.fixture
 def styles(packages, monkeypatch):
     """The tiny styles in the place of the real ones, whose art is not here."""
+    pytest.importorskip("resvg_py", reason="resvg_py draws the pictures")
     folder, styles = packages
     monkeypatch.setattr("vild.data.stickers.styles.STYLES", styles)
     monkeypatch.setenv(SOURCE, str(folder))
@@ -23,6 +24,7 @@ def styles(packages, monkeypatch):
 @pytest.fixture(scope="session")
 def art_cache(packages, tmp_path_factory):
     """A cache with the tiny styles drawn."""
+    pytest.importorskip("resvg_py", reason="resvg_py draws the pictures")
     from vild.data.stickers.art import make_art
 
     cache = tmp_path_factory.mktemp("art")

@@ -1,6 +1,7 @@
 """Pictures out of packages, and the packed file they are kept in."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -9,11 +10,17 @@ from tiny_packages import drawn, iconify, make_style
 from vild.data.stickers.art import SIDE, Art, art_path, make_art, open_art
 from vild.data.stickers.icons import draw_icon
 from vild.data.stickers.packages import SOURCE
-from vild.errors import DataError
+from vild.errors import DataError, InputError
 
 SQUARE = {"body": '<path d="M0 0h8v4h-8z" fill="#00f"/>', "width": 16, "height": 8}
 
 
+@pytest.fixture
+def resvg():
+    pytest.importorskip("resvg_py", reason="resvg_py draws the pictures")
+
+
+@pytest.mark.usefixtures("resvg")
 def test_an_icon_is_drawn_in_the_middle_as_large_as_fits():
     pixels = draw_icon({}, SQUARE, 64)
     assert pixels.shape == (64, 64, 4)
@@ -32,6 +39,7 @@ def test_an_icon_is_drawn_in_the_middle_as_large_as_fits():
         ({"rotate": 2}, slice(32, 48), slice(32, 64)),
     ],
 )
+@pytest.mark.usefixtures("resvg")
 def test_aliases_may_be_turned(turn, rows, columns):
     seen = draw_icon({}, SQUARE | turn, 64)[..., 3] > 0
     assert seen[rows, columns].all()
@@ -57,6 +65,7 @@ def test_every_form_gives_its_pictures(made):
     assert "nothing" not in painted
 
 
+@pytest.mark.usefixtures("resvg")
 def test_an_alias_of_an_alias(tmp_path, monkeypatch):
     picture, _ = next(iter(drawn()))
     body = {"body": '<path d="M0 0h16v32h-16z" fill="red"/>'}
@@ -95,6 +104,7 @@ def damaged(how):
 
 
 @pytest.mark.parametrize("how", ["no json", "cut json", "another form", "picture"])
+@pytest.mark.usefixtures("resvg")
 def test_nothing_is_left_of_a_damaged_package(how, tmp_path, monkeypatch):
     style = make_style(tmp_path, "damaged", "train", damaged(how))
     monkeypatch.setenv(SOURCE, str(tmp_path))
@@ -102,6 +112,12 @@ def test_nothing_is_left_of_a_damaged_package(how, tmp_path, monkeypatch):
         make_art(style)
     path = art_path(style)
     assert not [p for p in path.parent.iterdir() if p.is_file()]
+
+
+def test_without_what_draws_svg(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resvg_py", None)
+    with pytest.raises(InputError, match=r"pip install 'vild\[stickers\]'"):
+        draw_icon({}, SQUARE, 64)
 
 
 def test_a_package_without_any_of_the_pictures(tmp_path, monkeypatch):

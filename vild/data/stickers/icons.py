@@ -1,6 +1,5 @@
 """The pictures inside of a package: SVG texts, or encoded pixels."""
 
-import functools
 import io
 import json
 import tarfile
@@ -114,7 +113,6 @@ def draw_icon(icons: Mapping[str, Any], icon: Mapping[str, Any], side: int) -> A
     return np.ascontiguousarray(np.rot90(pixels, -icon.get("rotate", 0)))
 
 
-@functools.cache
 def _resvg() -> Any:
     try:
         from resvg_py import svg_to_bytes
