@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tiny_packages import drawn, iconify, make_style
 
+from vild.data.stickers import icons
 from vild.data.stickers.art import SIDE, Art, art_path, make_art, open_art
 from vild.data.stickers.icons import draw_icon
 from vild.data.stickers.packages import SOURCE
@@ -112,6 +113,24 @@ def test_nothing_is_left_of_a_damaged_package(how, tmp_path, monkeypatch):
         make_art(style)
     path = art_path(style)
     assert not [p for p in path.parent.iterdir() if p.is_file()]
+
+
+def test_nothing_is_left_of_a_drawing_that_was_cut_off(styles, monkeypatch):
+    real = icons.read_pictures
+
+    def interrupted(*arguments):
+        for number, one in enumerate(real(*arguments)):
+            if number == 5:
+                raise KeyboardInterrupt
+            yield one
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vild.data.stickers.art.read_pictures", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make_art(styles[0])
+    path = art_path(styles[0])
+    assert not [p for p in path.parent.iterdir() if p.is_file()]
+    assert len(Art(make_art(styles[0]))) == len([*drawn()])
 
 
 def test_without_what_draws_svg(monkeypatch):

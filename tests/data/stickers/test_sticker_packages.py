@@ -18,9 +18,12 @@ class Registry(http.server.SimpleHTTPRequestHandler):
 
     styles = ()
     asked: list = []  # noqa: RUF012
+    broken = False
 
     def do_GET(self):
         self.asked.append(self.path)
+        if self.broken:
+            return self.answer(b"the first half of it", "application/gzip", 40)
         here = f"http://127.0.0.1:{self.server.server_port}"
         for style in self.styles:
             name = self.path.lower().replace("%2f", "/").strip("/")
@@ -38,10 +41,10 @@ class Registry(http.server.SimpleHTTPRequestHandler):
         stem = path.rpartition("/")[2]
         return f"{self.directory}/tiny-{stem}"
 
-    def answer(self, data, kind):
+    def answer(self, data, kind, length=None):
         self.send_response(200)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Content-Length", str(length or len(data)))
         self.end_headers()
         self.wfile.write(data)
 
@@ -56,7 +59,7 @@ def registry(packages):
     handler = functools.partial(kind, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", kind.asked
+        yield f"http://127.0.0.1:{server.server_port}", kind
         server.shutdown()
 
 
@@ -112,11 +115,24 @@ def test_a_damaged_cache_is_mended(packages, monkeypatch):
 
 def test_over_http_from_a_named_registry(packages, registry, monkeypatch):
     folder, styles = packages
-    address, asked = registry
+    address, server = registry
     monkeypatch.setenv(SOURCE, f"{address}/")
     path = obtain(styles[2])
     assert path.read_bytes() == (folder / styles[2].file_name).read_bytes()
-    assert asked == ["/@tiny/painted/-/painted-1.0.0.tgz"]
+    assert server.asked == ["/@tiny/painted/-/painted-1.0.0.tgz"]
+
+
+def test_a_connection_that_breaks(packages, registry, monkeypatch):
+    folder, styles = packages
+    address, server = registry
+    monkeypatch.setenv(SOURCE, address)
+    server.broken = True
+    with pytest.raises(DownloadError, match=r"stopped after 20 of 40 bytes"):
+        obtain(styles[0])
+    assert styles[0].file_name not in left(styles[0])
+    server.broken = False
+    path = obtain(styles[0])
+    assert path.read_bytes() == (folder / styles[0].file_name).read_bytes()
 
 
 @pytest.mark.parametrize("how", ["variable", "file"])
@@ -124,13 +140,13 @@ def test_over_http_from_a_named_registry(packages, registry, monkeypatch):
 def test_without_npm_its_registry_is_asked(
     packages, registry, monkeypatch, tmp_path, how
 ):
-    address, asked = registry
+    address, server = registry
     if how == "variable":
         monkeypatch.setenv("npm_config_registry", address)
     else:
         (tmp_path / ".npmrc").write_text(f"fund=false\nregistry={address}/\n")
     assert obtain(packages[1][1]).is_file()
-    assert asked == ["/@tiny/named/-/named-1.0.0.tgz"]
+    assert server.asked == ["/@tiny/named/-/named-1.0.0.tgz"]
 
 
 @pytest.mark.usefixtures("no_npm")
@@ -146,14 +162,14 @@ def test_what_to_do_when_nothing_answers(packages, registry, monkeypatch):
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 def test_through_npm(packages, registry, monkeypatch, tmp_path):
     folder, styles = packages
-    address, asked = registry
+    address, server = registry
     monkeypatch.delenv(SOURCE, raising=False)
     monkeypatch.setenv("npm_config_registry", f"{address}/")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
     monkeypatch.setenv("npm_config_fetch_retries", "0")
     path = obtain(styles[0])
     assert path.read_bytes() == (folder / styles[0].file_name).read_bytes()
-    assert asked[-1] == "/@tiny/plain/-/plain-1.0.0.tgz"
+    assert server.asked[-1] == "/@tiny/plain/-/plain-1.0.0.tgz"
     assert left(styles[0]) == [styles[0].file_name]
     missing = replace(styles[0], package="@tiny/missing")
     with pytest.raises(DownloadError, match=r"npm pack @tiny/missing@1.0.0 failed"):

@@ -110,7 +110,7 @@ def _copy(style: Style, folder: Path, destination: Path) -> str:
 
 def _npm_pack(npm: str, style: Style, destination: Path) -> str:
     wanted = f"{style.package}@{style.version}"
-    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         command = [npm, "pack", wanted, "--ignore-scripts", "--loglevel=error"]
         try:
             done = subprocess.run(
@@ -135,7 +135,7 @@ def _npm_pack(npm: str, style: Style, destination: Path) -> str:
                 f"npm pack {wanted} failed ({why or f'code {done.returncode}'}): check "
                 f"the network and npm's configuration. {_instead(style)}"
             )
-        packed[0].replace(destination)
+        shutil.move(packed[0], destination)
     return wanted
 
 
