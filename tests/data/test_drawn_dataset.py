@@ -20,18 +20,17 @@ def test_it_is_a_dataset_shaped_like_lvis():
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_novel_shapes_share_their_looks_with_base_classes(seed):
-    scenes = check_dataset(DrawnObjects("train:20", seed=seed, novel="shapes"))
-    base, novel = (
-        [c.name.rsplit(" ", 1) for c in scenes.categories if c.base == flag]
-        for flag in (True, False)
-    )
+def test_novel_colours_share_all_else_with_base_classes(seed):
+    scenes = check_dataset(DrawnObjects("train:20", seed=seed, novel="colours"))
+    words = [c.name.split() for c in scenes.categories]
+    base = [w for w, c in zip(words, scenes.categories, strict=True) if c.base]
+    novel = [w for w in words if w not in base]
     assert (len(base), len(novel)) == (80, 20)
-    assert len({shape for _, shape in novel}) == 4
-    assert not {shape for _, shape in novel} & {shape for _, shape in base}
-    for look, _ in novel:
-        assert sum(other == look for other, _ in base) == 10
-    assert get("drawn-shapes:train:20").name == scenes.name
+    assert len({w[-2] for w in novel}) == 2
+    assert not {w[-2] for w in novel} & {w[-2] for w in base}
+    for *pattern, _, shape in novel:
+        assert sum([*b[:-2], b[-1]] == [*pattern, shape] for b in base) == 8
+    assert get("drawn-colours:train:20").name == scenes.name
     assert DrawnObjects("train:20").fingerprint != scenes.fingerprint
 
 

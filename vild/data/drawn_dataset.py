@@ -32,8 +32,9 @@ class DrawnObjects:
 
     What is novel is for you to choose. Compositions: words that the base classes
     know singly, so that a detector that has learned texts alone may name them.
-    Shapes: four of the 14 shapes have no base class, while others in the same colour
-    and pattern do, so that only a teacher can tell what they are called.
+    Colours: two of ten colours have no base class, while the same shapes with the same
+    patterns do in the other eight, so that only a teacher can tell what they are
+    called.
 
     Args:
         split: `"train"` or `"val"`, with the number of images if it is not 2000 or
@@ -41,10 +42,11 @@ class DrawnObjects:
         size: (height, width) of the images in pixels.
         objects: fewest and most objects in an image.
         seed: of everything.
-        novel: `"compositions"` or `"shapes"`.
+        novel: `"compositions"` or `"colours"`.
 
     Attributes:
-        name: `drawn:` and the split; of novel shapes `drawn-shapes:` and the split.
+        name: `drawn:` and the split; of novel colours `drawn-colours:` and
+            the split.
         categories: 100, base classes first, by falling frequency.
         fingerprint: changes with the arguments.
 
@@ -181,19 +183,22 @@ def _compositions(seed: int) -> list[Drawing]:
     return [*fitted[:80], *held_out[:20]]
 
 
-def _new_shapes(seed: int) -> list[Drawing]:
-    """Ten shapes in eight colours with patterns; four others in five of the eight."""
-    rng = np.random.default_rng([seed, 11])
-    shapes = rng.permutation(list(SHAPES)).tolist()
+def _new_colours(seed: int) -> list[Drawing]:
+    """Ten shapes with patterns in eight colours; the same ten in two others."""
+    rng = np.random.default_rng([seed, 13])
+    shapes = rng.permutation(list(SHAPES)).tolist()[:10]
     colours = rng.permutation(list(COLOURS)).tolist()
     patterns = rng.permutation(2 * list(PATTERNS)).tolist()
-    looks = list(zip(colours, patterns, strict=True))[:8]
-    known = [Drawing(*look, shape) for look in looks for shape in shapes[4:]]
-    new = [Drawing(*look, shape) for look in looks[:5] for shape in shapes[:4]]
+    looks = list(zip(patterns, shapes, strict=True))
+    known = [Drawing(colour, *look) for look in looks for colour in colours[2:]]
+    new = [Drawing(colour, *look) for look in looks for colour in colours[:2]]
     return [*(known[i] for i in rng.permutation(len(known))), *new]
 
 
-_CHOICES = {"compositions": _compositions, "shapes": _new_shapes}
+_CHOICES = {
+    "compositions": _compositions,
+    "colours": _new_colours,
+}
 
 
 def _boxes(masks: np.ndarray) -> np.ndarray:

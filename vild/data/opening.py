@@ -11,7 +11,7 @@ unpacked:
     voc:VOCdevkit/VOC2007/test                       the list ImageSets/Main/test.txt
     objects365:objects365/zhiyuan_objv2_val.json     images in objects365/val/patch0
     tfrecord:records/val-*                           see `vild.data.released_records`
-    drawn:train, drawn-shapes:val                    see `DrawnObjects`; no file
+    drawn:train, drawn-colours:val                   see `DrawnObjects`; no file
     stickers:train, stickers:val                     see `vild.data.stickers`
 """
 
@@ -129,8 +129,8 @@ def tfrecord(pattern: str) -> Records:
     return Records(pattern)
 
 
-def drawn_shapes(split: str) -> DrawnObjects:
-    """Opens drawn objects of which four shapes are novel.
+def drawn_colours(split: str) -> DrawnObjects:
+    """Opens drawn objects of which two colours are novel.
 
     Args:
         split: see `DrawnObjects`.
@@ -142,10 +142,10 @@ def drawn_shapes(split: str) -> DrawnObjects:
         InputError: for another split.
 
     Example:
-        >>> drawn_shapes("train:10").name
-        'drawn-shapes:train'
+        >>> drawn_colours("train:10").name
+        'drawn-colours:train'
     """
-    return DrawnObjects(split, novel="shapes")
+    return DrawnObjects(split, novel="colours")
 
 
 def _find_json(path: str, patterns: tuple[str, ...], kind: str) -> Path:
