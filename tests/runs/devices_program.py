@@ -27,7 +27,7 @@ import vild.teachers  # noqa: E402
 from vild.backends import keras, kernels  # noqa: E402
 from vild.data.drawn_dataset import DrawnObjects  # noqa: E402
 from vild.runs.classes import training_classes  # noqa: E402
-from vild.runs.run import prepare  # noqa: E402
+from vild.runs.preparing import prepare  # noqa: E402
 
 STEPS = 1
 
