@@ -1,6 +1,10 @@
 """Whether a dataset has what a recipe needs."""
 
+import warnings
+from typing import Any
+
 from vild.data.dataset import Dataset
+from vild.data.stores import EmbeddingStore
 from vild.errors import InputError
 from vild.recipes import Recipe
 from vild.runs.classes import TrainingClasses
@@ -42,3 +46,38 @@ def check_examples(dataset: Dataset, recipe: Recipe, classes: TrainingClasses) -
             f"The recipe {recipe.name!r} learns masks, but the objects of "
             f"{dataset.name!r} have none: add --set model.mask_convs=none."
         )
+
+
+def warn_of_failed(store: EmbeddingStore) -> None:
+    """Counts the images that cannot be distilled from, in one warning.
+
+    Args:
+        store: that a training reads.
+    """
+    if store.failures:
+        first = next(image_id for image_id in store if image_id in store.failures)
+        warnings.warn(
+            f"{len(store.failures)} of {len(store)} images have no embeddings in "
+            f"{str(store.path)!r}, the first of them image {first}: "
+            f"{store.failures[first]} They are trained on without distillation. The "
+            "same `vild embed` tries them again; a training that has begun does not "
+            "go on with the mended store, so do it first.",
+            stacklevel=3,
+        )
+
+
+def embeddings_facts(store: EmbeddingStore) -> dict[str, Any]:
+    """What a detector says of the embeddings that it was distilled from.
+
+    Args:
+        store: that its training read.
+
+    Returns:
+        What identifies them, and how many there are; JSON-serialisable.
+    """
+    return {
+        "fingerprint": store.fingerprint,
+        "teacher": store.teacher,
+        "boxes": int(store.counts.sum()),
+        "failed images": len(store.failures),
+    }

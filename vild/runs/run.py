@@ -27,7 +27,7 @@ from vild.runs.checkpoint import (
     save_checkpoint,
     save_state,
 )
-from vild.runs.checks import check_examples
+from vild.runs.checks import check_examples, embeddings_facts, warn_of_failed
 from vild.runs.classes import TrainingClasses, training_classes
 from vild.runs.folder import RunFolder, run_facts
 from vild.runs.guard import NotANumber, StopAtSignal
@@ -101,16 +101,21 @@ def train(
     check_examples(data, chosen, classes)
     folder = RunFolder(Path(out), None if detector is None else Path(detector))
     mark = None if found is None else fingerprint(found)
+    about = dict(provenance or {})
     store = getattr(data, "store", None)
-    if chosen.distils and isinstance(store, EmbeddingStore):
+    distilled = chosen.distils and isinstance(store, EmbeddingStore)
+    if distilled:
         check_teacher(store, mark)
+        about = {"embeddings": embeddings_facts(store), **about}
     with kernels.devices(devices) as replicas:
         if replicas.first:
             folder.claim(run_facts(chosen, data, spec, mark))
+            if distilled:
+                warn_of_failed(store)
         run = _Run(chosen, data, classes, folder, replicas, teacher)
         run.threads, run.workers, run.quiet = threads, workers, quiet
         run.look, run.callbacks = look, list(callbacks)
-        run.provenance = dict(provenance or {})
+        run.provenance = about
         run.compiled = replicas.compiled if compiled is None else compiled
         return run.finish()
 
