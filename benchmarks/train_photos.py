@@ -25,7 +25,7 @@ from vild.data.record_writing import write_records
 from vild.data.released_records import Records
 from vild.recipes import changed, get_recipe
 from vild.runs.classes import training_classes
-from vild.runs.run import prepare
+from vild.runs.preparing import prepare
 from vild.teachers import get as open_teacher
 from vild.vocabulary import Vocabulary
 

@@ -17,7 +17,7 @@ import numpy as np
 from vild.backends import keras, kernels
 from vild.recipes import changed, get_recipe
 from vild.runs.network import make_network
-from vild.runs.run import schedule
+from vild.runs.preparing import schedule
 from vild.training.learner import Learner
 from vild.training.optimizer import Momentum
 from vild.training.trainer import Trainer

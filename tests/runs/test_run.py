@@ -54,6 +54,30 @@ def test_what_was_measured_is_in_a_table(whole):
     assert json.loads((out / "run.json").read_text())["teacher"]["name"] == "shapes"
 
 
+def test_tensorboard_shows_what_is_in_the_table(whole):
+    reason = "no tensorboard: pip install '.[train]'"
+    pytest.importorskip("tensorboard", reason=reason)
+    from tensorboard.backend.event_processing import event_accumulator
+    from tensorboard.util import tensor_util
+
+    out, _ = whole
+    with (out / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    events = event_accumulator.EventAccumulator(str(out / "tensorboard"))
+    events.Reload()
+    shown = {
+        tag: [(e.step, float(tensor_util.make_ndarray(e.tensor_proto))) for e in found]
+        for tag in events.Tags()["tensors"]
+        for found in [events.Tensors(tag)]
+    }
+    for name in ("loss", "rpn_score_loss", "mask_loss", "class_loss", "l2_loss"):
+        expected = [(int(row["step"]), float(row[name])) for row in rows]
+        # An event holds float32.
+        np.testing.assert_allclose(shown[f"loss/{name}"], expected, rtol=1e-6)
+    np.testing.assert_allclose(shown["look/AP50_base"], [(2, 0.1), (4, 0.2)], rtol=1e-6)
+    assert "look/learning_rate" in shown
+
+
 def test_a_training_that_is_stopped_goes_on_exactly(whole, tmp_path):
     """Termination in the middle of a round, and the same call again."""
     _, expected = whole
@@ -71,6 +95,45 @@ def test_a_training_that_is_stopped_goes_on_exactly(whole, tmp_path):
     # The same batches, seeds and state; on CPU the same order of operations too.
     for one, other in zip(weights(expected), weights(found), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch",
+    reason="six trainings, of optimisers that are the same on all backends: on torch",
+)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "optimizer.accumulate=2",  # stopped between two halves of a step
+        "dtype=float16",  # the scale of the loss is found along the way
+    ],
+)
+def test_state_of_the_optimiser_goes_on_exactly(tmp_path, change):
+    changes = (change, "steps=6", "save_every=6")
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:  # heard after the next one
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    small_train(tmp_path / "whole", *changes)
+    with pytest.raises(KeyboardInterrupt, match="step 3"):
+        small_train(tmp_path / "stopped", *changes, callbacks=[Stop()])
+    begun = variables(tmp_path / "stopped")
+    kept = [name for name in begun if "accumulator" in name or "scale" in name]
+    assert any(np.any(begun[name] != 0) for name in kept)
+    small_train(tmp_path / "stopped", *changes)
+    whole, stopped = variables(tmp_path / "whole"), variables(tmp_path / "stopped")
+    assert whole.keys() == stopped.keys()
+    for name, value in whole.items():
+        # On CPU the same order of operations.
+        np.testing.assert_allclose(stopped[name], value, rtol=1e-5, atol=1e-6)
+
+
+def variables(out):
+    """Of model and optimiser, as the last checkpoint has them."""
+    with np.load(out / "checkpoints" / "last" / "variables.npz") as stored:
+        return dict(stored)
 
 
 def test_a_finished_training_is_not_made_again(whole):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small import small_recipe, small_train
+from small import Imitating, small_recipe, small_train
 
 import vild
 from vild.backends import keras
@@ -17,17 +17,6 @@ from vild.errors import DataError
 from vild.runs.network import make_network
 
 array = keras.ops.convert_to_numpy
-
-
-class Imitating(DrawnObjects):
-    """Drawn objects as regions that imitate the teacher's text of their class."""
-
-    def __getitem__(self, index):
-        example = super().__getitem__(index)
-        teacher = vild.teachers.get("shapes")
-        names = {c.id: c.name for c in self.categories}
-        found = teacher.encode_text([names[i] for i in example.category_ids.tolist()])
-        return dataclasses.replace(example, roi_boxes=example.boxes, roi_features=found)
 
 
 def moved(before, detector):

@@ -13,7 +13,8 @@ the module of the running backend. The three modules hold the same names:
 - `compile(function, variables)`: the function compiled for inference.
 - `devices(number)`: the devices that a training runs on, as a context.
 - `data_parallel(layer)`, `mean_over_replicas(value)`, `share_of_sum(loss)`,
-  `anywhere(flag)`: what devices that share a batch tell each other.
+  `anywhere(flag)`: what devices that share a batch tell each other;
+  `mean_over_parts(function, *trees)`: of what each finds in its own part.
 """
 
 import importlib

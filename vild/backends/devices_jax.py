@@ -23,6 +23,28 @@ def mean_over_replicas(value: Any) -> Any:
     return value
 
 
+def mean_over_parts(function: Callable[..., Any], *trees: Any) -> Any:
+    """The mean of what a function gives for the part of the batch of each device.
+
+    Args:
+        function: from the trees to scalars, in a dictionary.
+        *trees: nested structures of arrays (B, ...); each device has a stretch of B.
+
+    Returns:
+        What the function returns.
+    """
+    distribution = keras.distribution.distribution()
+    number = 1 if distribution is None else distribution.device_mesh.devices.size
+    if number == 1:
+        return function(*trees)
+    parts = jax.tree.map(
+        lambda x: jax.numpy.reshape(x, (number, x.shape[0] // number, *x.shape[1:])),
+        trees,
+    )
+    each = jax.vmap(function)(*parts)
+    return jax.tree.map(lambda x: jax.numpy.mean(x, axis=0), each)
+
+
 def anywhere(flag: bool) -> bool:
     """Whether something holds in one of the processes that share a batch.
 

@@ -29,6 +29,20 @@ def mean_over_replicas(value: Any) -> Any:
     return _Mean.apply(value)
 
 
+def mean_over_parts(function: Callable[..., Any], *trees: Any) -> Any:
+    """The mean of what a function gives for the part of the batch of each device.
+
+    Args:
+        function: from the trees to scalars, in a dictionary.
+        *trees: nested structures of tensors (B, ...).
+
+    Returns:
+        What the function returns: a process sees the part of one device only, and
+        gradients are averaged.
+    """
+    return function(*trees)
+
+
 def anywhere(flag: bool) -> bool:
     """Whether something holds in one of the processes that share a batch.
 

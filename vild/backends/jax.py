@@ -12,6 +12,7 @@ from vild.backends.devices_jax import (
     anywhere,
     data_parallel,
     devices,
+    mean_over_parts,
     mean_over_replicas,
     share_of_sum,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "data_parallel",
     "devices",
     "greedy_nms",
+    "mean_over_parts",
     "mean_over_replicas",
     "share_of_sum",
     "similarities",

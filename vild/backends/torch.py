@@ -9,6 +9,7 @@ from vild.backends.devices_torch import (
     anywhere,
     data_parallel,
     devices,
+    mean_over_parts,
     mean_over_replicas,
     share_of_sum,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "data_parallel",
     "devices",
     "greedy_nms",
+    "mean_over_parts",
     "mean_over_replicas",
     "share_of_sum",
     "similarities",

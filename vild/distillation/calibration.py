@@ -19,7 +19,7 @@ from vild.pretrained import load_pretrained
 from vild.recipes import Recipe
 from vild.runs.classes import training_classes
 from vild.runs.network import make_network
-from vild.runs.run import prepare
+from vild.runs.preparing import prepare
 from vild.teachers import Teacher
 from vild.vocabulary import Vocabulary
 

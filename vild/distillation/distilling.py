@@ -15,6 +15,7 @@ from vild.embedding.task import Engine, check_engine
 from vild.errors import DataError, InputError
 from vild.proposals import make_proposals
 from vild.recipes import Recipe
+from vild.runs.checks import embeddings_facts
 from vild.runs.looking import Look
 from vild.runs.run import train
 from vild.teachers import Teacher
@@ -181,10 +182,7 @@ def _provenance(road: Road, store: EmbeddingStore) -> dict[str, Any]:
         "first stage": None if road.stage is None else road.stage.name,
         "proposals": {**header.get("proposals", {}), "source": boxes.get("source")},
         "embeddings": {
-            "fingerprint": store.fingerprint,
-            "teacher": store.teacher,
-            "boxes": int(store.counts.sum()),
-            "failed images": len(store.failures),
+            **embeddings_facts(store),
             "ground truth": header.get("ground_truth"),
             "dtype": header["dtype"],
         },

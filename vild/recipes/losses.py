@@ -20,6 +20,9 @@ class Losses:
         distill_weight: of the distillation loss; 0 for none of it.
         class_weight: of the class loss; 0 for distillation only.
         l2: weight of half the squared kernels.
+        per_replica: whether each device divides by the counts of its own part of the
+            batch, and the losses are averaged then, as released; if not, counts are
+            those of the whole batch, and the number of devices changes nothing.
 
     Raises:
         InputError: for numbers that make no sense.
@@ -41,6 +44,7 @@ class Losses:
     distill_weight: float = 0.5
     class_weight: float = 1.0
     l2: float = 4e-5
+    per_replica: bool = False
 
     def __post_init__(self) -> None:
         for name in ("anchors", "pre_nms_proposals", "num_proposals", "regions"):

@@ -13,12 +13,11 @@ from typing import Any
 
 from vild.backends import keras, kernels
 from vild.data import finding
-from vild.data.batches import Batches, InputSettings
 from vild.data.dataset import Dataset
 from vild.data.stores import EmbeddingStore
 from vild.detector import Detector
 from vild.embedding import check_teacher
-from vild.errors import DataError, InputError, TrainingError, VildError
+from vild.errors import DataError, TrainingError, VildError
 from vild.precision import with_dtype
 from vild.recipes import Recipe, get_recipe
 from vild.replicas import Replicas
@@ -28,16 +27,14 @@ from vild.runs.checkpoint import (
     save_checkpoint,
     save_state,
 )
+from vild.runs.checks import check_examples, embeddings_facts, warn_of_failed
 from vild.runs.classes import TrainingClasses, training_classes
 from vild.runs.folder import RunFolder, run_facts
 from vild.runs.guard import NotANumber, StopAtSignal
 from vild.runs.looking import Board, Look, score, told
-from vild.runs.network import make_network
+from vild.runs.preparing import prepare, schedule
 from vild.saving import load_detector
 from vild.teachers import Teacher, fingerprint, get
-from vild.training.learner import Learner
-from vild.training.optimizer import Momentum, WarmupSteps
-from vild.training.trainer import Trainer
 
 
 def train(
@@ -101,19 +98,24 @@ def train(
     found = get(teacher) if isinstance(teacher, str) else teacher
     data = finding.get(dataset)
     classes = training_classes(data, chosen, found)
-    _check_examples(data, chosen, classes)
+    check_examples(data, chosen, classes)
     folder = RunFolder(Path(out), None if detector is None else Path(detector))
     mark = None if found is None else fingerprint(found)
+    about = dict(provenance or {})
     store = getattr(data, "store", None)
-    if chosen.distils and isinstance(store, EmbeddingStore):
+    distilled = chosen.distils and isinstance(store, EmbeddingStore)
+    if distilled:
         check_teacher(store, mark)
+        about = {"embeddings": embeddings_facts(store), **about}
     with kernels.devices(devices) as replicas:
         if replicas.first:
             folder.claim(run_facts(chosen, data, spec, mark))
+            if distilled:
+                warn_of_failed(store)
         run = _Run(chosen, data, classes, folder, replicas, teacher)
         run.threads, run.workers, run.quiet = threads, workers, quiet
         run.look, run.callbacks = look, list(callbacks)
-        run.provenance = dict(provenance or {})
+        run.provenance = about
         run.compiled = replicas.compiled if compiled is None else compiled
         return run.finish()
 
@@ -312,126 +314,3 @@ def _told() -> Iterator[None]:
         if inside is None:
             raise
         raise DataError(inside[1].strip()) from error
-
-
-def prepare(
-    recipe: Recipe,
-    dataset: Dataset,
-    classes: TrainingClasses,
-    replicas: Replicas,
-    *,
-    compiled: bool | None = None,
-    threads: int | None = None,
-    workers: int = 0,
-) -> tuple[Trainer, Batches]:
-    """What `fit` takes: a compiled trainer and its batches.
-
-    For those who write their own loop; `train` does everything else. To be called
-    inside `kernels.devices`.
-
-    Args:
-        recipe: any.
-        dataset: to learn from.
-        classes: of `training_classes`.
-        replicas: what `kernels.devices` gave.
-        compiled: see `train`.
-        threads: see `train`.
-        workers: see `train`.
-
-    Returns:
-        The trainer, with its optimiser built, and the batches.
-
-    Raises:
-        InputError: for settings that do not fit together.
-    """
-    model = make_network(recipe, classes.rows.shape[1])
-    learner = Learner(
-        model,
-        classes.rows,
-        classes.base,
-        recipe.losses,
-        learn_rows=classes.vocabulary is None,
-        batch_size=replicas.program_batch(recipe.batch_size),
-    )
-    trainer = Trainer(learner)
-    accumulate = recipe.optimizer.accumulate
-    optimizer = Momentum(
-        schedule(recipe),
-        recipe.optimizer.momentum,
-        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
-    )
-    trainer.compile(
-        optimizer=optimizer,
-        jit_compile=replicas.compiled if compiled is None else compiled,
-    )
-    trainer.optimizer.build(trainer.trainable_variables)
-    inputs = recipe.inputs
-    settings = InputSettings(
-        image_size=inputs.image_size,
-        flip=inputs.flip,
-        scale=inputs.scale,
-        max_objects=inputs.max_objects,
-        masks=recipe.model.mask_convs is not None,
-        max_rois=inputs.max_rois,
-        distill=recipe.distils,
-        copy_paste=inputs.copy_paste,
-        multiple=2**recipe.model.last_level,
-    )
-    batches = Batches(
-        dataset,
-        classes.labels,
-        settings,
-        recipe.batch_size,
-        recipe.seed,
-        shard=(replicas.index, replicas.processes),
-        threads=threads,
-        workers=workers,
-    )
-    return trainer, batches
-
-
-def schedule(recipe: Recipe) -> WarmupSteps:
-    """The learning rate of a recipe, for its batch size.
-
-    Args:
-        recipe: any.
-
-    Returns:
-        From a step to the rate.
-    """
-    wanted, scale = recipe.optimizer, recipe.rate_scale
-    return WarmupSteps(
-        wanted.rate * scale,
-        wanted.warmup,
-        wanted.start * scale,
-        wanted.boundaries,
-        [rate * scale for rate in wanted.rates],
-    )
-
-
-def _check_examples(dataset: Dataset, recipe: Recipe, classes: TrainingClasses) -> None:
-    """Tells at once what would stop the training later."""
-    if len(dataset) == 0:
-        raise InputError(f"The dataset {dataset.name!r} has no images to train on.")
-    example = dataset[0]
-    if recipe.distils and example.roi_features is None:
-        raise InputError(
-            f"The recipe {recipe.name!r} distils a teacher, but the images of "
-            f"{dataset.name!r} have no regions with its embeddings: make them by "
-            "`vild embed` and name them by --regions, let `vild distill` do all that, "
-            "or train without by the recipe vild-text."
-        )
-    if recipe.distils and example.roi_features is not None:
-        dim = example.roi_features.shape[-1]
-        if len(example.roi_features) and dim != classes.rows.shape[1]:
-            raise InputError(
-                f"The regions of {dataset.name!r} have embeddings of {dim} numbers, "
-                f"the classes of {classes.rows.shape[1]}: they are of different "
-                "teachers."
-            )
-    masks = recipe.model.mask_convs is not None
-    if masks and len(example) and example.packed_masks is None:
-        raise InputError(
-            f"The recipe {recipe.name!r} learns masks, but the objects of "
-            f"{dataset.name!r} have none: add --set model.mask_convs=none."
-        )

@@ -3,7 +3,9 @@
 Counts go through `across` before a sum is divided by them. It is the identity where
 one program sees the whole batch. Where every device computes its own part and the
 gradients are averaged afterwards, it is the mean of the count over the devices: then N
-devices take the step that one device would take with all of the batch.
+devices take the step that one device would take with all of the batch. With the
+identity there, each device divides by its own counts, as released: an object weighs the
+more, the fewer there are in its part of the batch.
 """
 
 from collections.abc import Callable, Sequence

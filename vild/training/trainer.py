@@ -30,7 +30,8 @@ class Trainer(keras.Model):
       `roi_features` (B, R, D) float32 of the teacher.
 
     Where several devices share a batch, the losses and the step are those of one device
-    with all of it, as far as batch norm is not each device's own.
+    with all of it, as far as batch norm is not each device's own. With the setting
+    `per_replica` they are means of what each device finds in its part, as released.
 
     Args:
         learner: what is trained, and on what.
@@ -101,7 +102,22 @@ class Trainer(keras.Model):
             batch, the mean over them is the loss.
         """
         settings = self.learner.settings
-        across = kernels.mean_over_replicas
+        if settings.per_replica:
+            found = kernels.mean_over_parts(self._compared, batch, outputs)
+        else:
+            found = self._compared(batch, outputs, kernels.mean_over_replicas)
+        squares = [ops.sum(ops.square(kernel)) for kernel in self.kernels()]
+        found["l2"] = settings.l2 * 0.5 * sum(squares)
+        return found
+
+    def _compared(
+        self,
+        batch: dict[str, Any],
+        outputs: dict[str, Any],
+        across: losses.Across = losses.alone,
+    ) -> dict[str, Any]:
+        """The losses that compare outputs with targets."""
+        settings = self.learner.settings
         sample = outputs["sample"]
         scores, boxes = outputs["anchor_targets"]
         found = {
@@ -133,8 +149,6 @@ class Trainer(keras.Model):
                 batch["roi_boxes"],
                 across,
             )
-        squares = [ops.sum(ops.square(kernel)) for kernel in self.kernels()]
-        found["l2"] = settings.l2 * 0.5 * sum(squares)
         return found
 
     def kernels(self) -> list[Any]:
