@@ -103,14 +103,15 @@ def train(
     mark = None if found is None else fingerprint(found)
     about = dict(provenance or {})
     store = getattr(data, "store", None)
-    distilled = chosen.distils and isinstance(store, EmbeddingStore)
-    if distilled:
+    if not (chosen.distils and isinstance(store, EmbeddingStore)):
+        store = None
+    if store is not None:
         check_teacher(store, mark)
         about = {"embeddings": embeddings_facts(store), **about}
     with kernels.devices(devices) as replicas:
         if replicas.first:
             folder.claim(run_facts(chosen, data, spec, mark))
-            if distilled:
+            if store is not None:
                 warn_of_failed(store)
         run = _Run(chosen, data, classes, folder, replicas, teacher)
         run.threads, run.workers, run.quiet = threads, workers, quiet
