@@ -24,6 +24,10 @@ def reference() -> Path:
     return Path(os.environ["VILD_REFERENCE"])
 
 
+# These take minutes: they begin first, so that two processes end together.
+LONG = ("test_learning.py", "test_step.py", "test_devices.py")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
 
@@ -31,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
     if config.getoption("--slow"):
         return
     for item in items:

@@ -62,12 +62,14 @@ def test_tiny_learns(text):
     chance = box_metrics(detector, scenes)["AP50_base"]
     for variable in detector.model.variables:
         variable.assign(learned[variable.path])
+    # Measured: 0.39 after 300 steps.
     assert chance < 0.02
     assert rows[-1]["AP50_base"] > 0.12
     assert rows[-1]["AP50_base"] > rows[0]["AP50_base"]
 
 
 def test_distillation_names_colours_without_a_label(text, look, tmp_path):
+    # Boxes as a person might bring them: a first stage would take another minute.
     boxes = [
         {"image_id": e.image_id, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": 1.0}
         for e in vild.data.finding.get(SCENES)
@@ -86,6 +88,7 @@ def test_distillation_names_colours_without_a_label(text, look, tmp_path):
         quiet=True,
     )
     found, without = look(detector), text[1][-1]
-    print(found, without)
-    assert found["AP50_novel"] > 1.5 * without["AP50_novel"]
-    assert found["AP50_base"] > without["AP50_base"] - 0.05
+    # Measured: 0.10 against 0.006 for novel classes, 0.36 against 0.39 for base ones.
+    assert found["AP50_novel"] > 0.04
+    assert found["AP50_novel"] > 4 * without["AP50_novel"]
+    assert found["AP50_base"] > 0.7 * without["AP50_base"]
