@@ -15,7 +15,7 @@ from vild.vocabulary import Vocabulary
 
 # Of the detector's novel classes two that are seen often in the first scenes; the
 # second goes by a name that the detector does not know.
-KNOWN, RENAMED, NEW = "blue circle", "brown bolt", "snow crystal"
+KNOWN, RENAMED, NEW = "bordered pink arrow", "cyan heart", "snow crystal"
 
 
 def untrained(name="tiny-ensemble"):
@@ -34,7 +34,7 @@ def untrained(name="tiny-ensemble"):
 class Own(Narrowed):
     """Two classes of drawn objects: objects of others have no box, nor a frequency."""
 
-    def __init__(self, scenes=60, masks=True, mark="own"):
+    def __init__(self, scenes=40, masks=True, mark="own"):
         super().__init__(DrawnObjects(f"train:{scenes}"), [KNOWN, RENAMED])
         self.name, self.fingerprint, self.masks = "own", mark, masks
         names = {KNOWN: KNOWN, RENAMED: NEW}

@@ -24,7 +24,7 @@ def start(tmp_path_factory):
 def test_the_road_by_commands(start, tmp_path, capsys):
     photos, out = f"coco:{tmp_path}/photos", f"{tmp_path}/a"
     command = ["convert", "drawn:train:40", photos, "--workers", "1"]
-    assert main([*command, "--classes", "blue circle", "brown bolt"]) == 0
+    assert main([*command, "--classes", "cyan heart", "bordered pink arrow"]) == 0
     command = ["finetune", start, photos, "--out", out, "--steps", "2"]
     command += ["--set", "batch_size=2", "--val", photos, "--measure", "drawn:val:3"]
     replay = ["--replay", "drawn:train:4", "--replay-share", "0.4"]

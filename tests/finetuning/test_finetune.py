@@ -122,7 +122,8 @@ def test_the_second_time_nothing_is_done(start, whole):
 def test_cut_off_it_goes_on_to_the_same_end(start, whole, tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            os.kill(os.getpid(), signal.SIGTERM)
+            if batch == 0:
+                os.kill(os.getpid(), signal.SIGTERM)
 
     _, expected = whole
     options = {"replay": OLD, "replay_images": 5}
@@ -149,7 +150,7 @@ class Other(Shapes):
         (("losses.l2=1",), {}, "recipe.losses.l2"),
         ((), {"dataset": Own(mark="other")}, "dataset.fingerprint"),
         ((), {"replay_share": 0.25}, "replay.share = 0.5, now it is 0.25"),
-        ((), {"replay_images": 6}, "replay.images = 5"),
+        ((), {"replay_images": 6}, "replay.fingerprint"),
     ],
 )
 def test_what_has_changed_is_refused(start, whole, changes, options, words):
@@ -246,6 +247,12 @@ class Nothing(Own):
         return 0
 
 
+class Unlabelled(Own):
+    def _rows(self, example):
+        rows = super()._rows(example)
+        return rows[:0] if hasattr(self, "fingerprint") else rows
+
+
 def same_names():
     own = Own()
     own.categories[1] = Category(own.categories[1].id, KNOWN.upper())
@@ -258,6 +265,7 @@ def same_names():
         ({"teacher": Other()}, "fine-tune with the teacher that it was trained with"),
         ({"teacher": "nobody"}, "nobody"),
         ({"dataset": Nothing()}, "no images to learn from"),
+        ({"dataset": Unlabelled()}, "has an object, so there is nothing to learn"),
         ({"dataset": same_names()}, "have the same name, spelling aside"),
         ({"replay": Nothing()}, "no images to learn from"),
         ({"replay": OLD, "replay_share": 1.0}, "between 0 and 1"),

@@ -159,6 +159,7 @@ def find_task(
     """
     given = _teacher_of(detector) if teacher is None else teacher
     new = _with_images(dataset)
+    _check_objects(new)
     old = None if replay is None else _with_images(replay)
     if old is not None:
         check_replay(share, images)
@@ -218,7 +219,8 @@ def digest(detector: Detector) -> dict[str, Any]:
     for weights in detector.model.get_weights():
         found.update(np.ascontiguousarray(weights).tobytes())
     own = detector.own_vocabulary
-    found.update(repr((own.synonyms, own.base)).encode())
+    base = None if own.base is None else own.base.tolist()
+    found.update(repr((own.synonyms, base)).encode())
     found.update(own.embeddings.tobytes())
     return {"name": repr(detector), "sha256": found.hexdigest()}
 
@@ -228,6 +230,15 @@ def _with_images(dataset: str | Dataset) -> Dataset:
     if not len(found):
         raise InputError(f"The dataset {found.name!r} has no images to learn from.")
     return found
+
+
+def _check_objects(dataset: Dataset) -> None:
+    """Refuses a dataset that nobody has labelled anything in."""
+    if not any(len(dataset[i]) for i in range(len(dataset))):  # mostly the first has
+        raise InputError(
+            f"None of the {len(dataset)} images of {dataset.name!r} has an object, so "
+            "there is nothing to learn: check its annotations."
+        )
 
 
 def _teacher_of(detector: Detector) -> str:
