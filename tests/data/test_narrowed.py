@@ -58,6 +58,6 @@ def test_convert_writes_some_classes(tmp_path):
     assert main([*command, "--classes", *TWO]) == 0
     written = Coco(tmp_path / "a" / "annotations.json")
     assert [c.name for c in written.categories] == TWO
-    assert len(written) == len(list((tmp_path / "a" / "images").iterdir())) == 5
+    assert len(written) == len(list((tmp_path / "a" / "images").iterdir())) == 8
     told = json.loads((tmp_path / "a" / "annotations.json").read_text())
-    assert len(told["annotations"]) >= 5
+    assert len(told["annotations"]) >= 8

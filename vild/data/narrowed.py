@@ -37,7 +37,7 @@ class Narrowed:
         >>> from vild.data.drawn_dataset import DrawnObjects
         >>> some = Narrowed(DrawnObjects("val:40"), ["Blue ring", "cyan heart"])
         >>> len(some), [category.name for category in some.categories]
-        (5, ['blue ring', 'cyan heart'])
+        (8, ['blue ring', 'cyan heart'])
     """
 
     def __init__(self, dataset: Dataset, names: Sequence[str]) -> None:
