@@ -18,6 +18,7 @@ from vild.finetuning.recipe import recipe_for
 from vild.finetuning.task import Task, find_task
 from vild.pretrained import load_pretrained
 from vild.recipes import Recipe, get_recipe
+from vild.runs.checks import warn_of_failed
 from vild.runs.looking import Look
 from vild.runs.run import train
 from vild.saving import is_detector
@@ -147,6 +148,7 @@ def finetune(
     ]
     for store in stores:
         check_any(store)
+        warn_of_failed(store)
     parts = task.parts
     if stores:
         parts = [
