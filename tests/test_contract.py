@@ -38,6 +38,7 @@ ROWS = [
     ["proposals"],
     ["runs"],
     ["distillation", "oneliner"],
+    ["finetuning"],
     ["cli"],
     ["__init__", "__main__"],
 ]
@@ -122,6 +123,10 @@ SIGNATURES = {
     "threads=2, workers=0, compiled=None, callbacks=(), quiet=False)",
     "evaluate": "(detector, dataset, protocol='lvis', *, out=None, vocabulary=None, "
     "base=None, batch_size=8, limit=None, workers=0, **settings)",
+    "finetune": "(detector, dataset, *, out, teacher=None, recipe=None, replay=None, "
+    "replay_share=0.5, replay_images=1000, embeddings=None, replay_embeddings=None, "
+    "measure_on=(), measure_images=None, engine='local', embed_workers=1, look=None, "
+    "devices=None, threads=2, workers=0, compiled=None, callbacks=(), quiet=False)",
     "list_models": "()",
     "load_pretrained": "(name, checkpoint=None, *, teacher=None, **settings)",
     "teachers.get": "(spec)",
@@ -177,6 +182,7 @@ def test_public_names():
         "detect",
         "distill",
         "evaluate",
+        "finetune",
         "list_models",
         "load_pretrained",
         "teachers",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vild.distillation import distill
     from vild.errors import VildError
     from vild.evaluation import evaluate
+    from vild.finetuning import finetune
     from vild.model import ViLD
     from vild.oneliner import detect
     from vild.presets import list_models
@@ -33,6 +34,7 @@ _HOMES = {
     "detect": "vild.oneliner",
     "distill": "vild.distillation",
     "evaluate": "vild.evaluation",
+    "finetune": "vild.finetuning",
     "list_models": "vild.presets",
     "load_pretrained": "vild.pretrained",
     "teachers": "vild.teachers",
@@ -48,6 +50,7 @@ __all__ = [
     "detect",
     "distill",
     "evaluate",
+    "finetune",
     "list_models",
     "load_pretrained",
     "teachers",

@@ -4,12 +4,13 @@ from vild.layers import blank_weights
 from vild.model import ViLD
 
 
-def with_dtype(model: ViLD, dtype: str) -> ViLD:
+def with_dtype(model: ViLD, dtype: str, *, masks: bool = True) -> ViLD:
     """The same model computing in another dtype; weights stay float32.
 
     Args:
         model: any.
         dtype: `float32`, `bfloat16` or `float16`.
+        masks: whether its mask head is taken along, if it has one.
 
     Returns:
         A new model with copied weights. A backbone of your own is not rebuilt: it
@@ -18,9 +19,14 @@ def with_dtype(model: ViLD, dtype: str) -> ViLD:
     config = {**model.get_config(), "dtype": policy_name(dtype)}
     if not isinstance(config["backbone"], int):
         config["backbone"] = model.config["backbone"]
+    left_out: set[int] = set()
+    if not masks and model.mask is not None:
+        config["mask_convs"] = None
+        left_out = {id(variable) for variable in model.mask.variables}
     with blank_weights():
         other = ViLD.from_config(config)
-    for new, old in zip(other.variables, model.variables, strict=True):
+    there = [v for v in model.variables if id(v) not in left_out]
+    for new, old in zip(other.variables, there, strict=True):
         if new is not old:
             new.assign(old)
     return other

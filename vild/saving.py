@@ -226,5 +226,29 @@ def _card(detector: Detector) -> str:
         f"- classes it knows: {len(words)}, of which {base} base classes",
         f"- teacher: {detector.lexicon.recorded_spec or 'not recorded'}",
     ]
-    lines += [f"- {key}: {value}" for key, value in detector.provenance.items()]
+    tables = {k: v for k, v in detector.provenance.items() if _is_table(v)}
+    lines += [
+        f"- {key}: {value}"
+        for key, value in detector.provenance.items()
+        if key not in tables
+    ]
+    for key, rows in tables.items():
+        lines += ["", f"## {key.capitalize()}", "", *_table(rows)]
     return "\n".join(lines) + "\n"
+
+
+def _is_table(value: Any) -> bool:
+    """Whether it is rows of the same columns."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(row, dict) and [*row] == [*value[0]] for row in value)
+        and not any(
+            isinstance(cell, dict | list) for row in value for cell in [*row.values()]
+        )
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    cells = [[*rows[0]], ["---"] * len(rows[0]), *([*row.values()] for row in rows)]
+    return ["| " + " | ".join(map(str, line)) + " |" for line in cells]

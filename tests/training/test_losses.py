@@ -146,3 +146,41 @@ def test_parts_of_a_batch_add_up(seed):
     np.testing.assert_allclose(np.mean([value for value, _ in each]), whole[0], 1e-5)
     together = np.concatenate([gradients[0] for _, gradients in each]) / len(parts)
     np.testing.assert_allclose(together, whole[1][0], rtol=1e-5, atol=1e-8)
+
+
+def test_what_is_not_annotated_may_be_behind_the_background():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 3, 5)).astype("float32")
+    targets = tensor(np.array([[0, 2, 0], [0, 1, 4]]))
+    known = np.array([[True, True, False, False], [True, True, True, True]])
+
+    def loss(x, annotated):
+        return losses.class_loss(x, targets, annotated=annotated)
+
+    value, (gradient,) = value_and_gradients(lambda x: loss(x, tensor(known)), logits)
+    chances = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    right = chances[[0, 0, 0, 1, 1, 1], [0, 1, 2] * 2, [0, 2, 0, 0, 1, 4]]
+    right[[0, 2]] += chances[0, [0, 2]][:, [3, 4]].sum(axis=-1)
+    np.testing.assert_allclose(value, -np.log(right).mean(), rtol=1e-5)
+    # Learning raises what may be there, and lowers it where something else is.
+    assert (gradient[0, [0, 2]][:, [0, 3, 4]] < 0).all()
+    assert (gradient[0, 1, [3, 4]] > 0).all()
+    # An image that is annotated for everything learns as ever.
+    plain, (ordinary,) = value_and_gradients(lambda x: loss(x, None), logits)
+    np.testing.assert_allclose(gradient[1], ordinary[1], rtol=1e-5, atol=1e-7)
+    everything = tensor(np.ones_like(known))
+    np.testing.assert_allclose(float(loss(tensor(logits), everything)), plain, 1e-6)
+
+
+def test_classes_that_are_never_trained_are_not_behind_the_background():
+    logits = np.zeros((1, 1, 3), "float32")
+    value, _ = value_and_gradients(
+        lambda x: losses.class_loss(
+            x,
+            tensor(np.zeros((1, 1), int)),
+            tensor(np.array([True, True, False])),
+            annotated=tensor(np.array([[False, False]])),
+        ),
+        logits,
+    )
+    np.testing.assert_allclose(value, -np.log(2 / 3), rtol=1e-6)

@@ -61,6 +61,13 @@ def add_command(commands: Any) -> None:
         help="leave out images that are not there (of lvis and coco)",
     )
     parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="only these categories, and the images that show them; other objects stay "
+        "in the pictures without a box",
+    )
+    parser.add_argument(
         "--regions",
         metavar="STORE",
         help="a store made for the dataset, whose boxes and embeddings go into the "
@@ -96,6 +103,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--shards, --split and --regions are of tfrecord:FOLDER only.")
     missing = {"missing": "skip"} if arguments.skip_missing else {}
     dataset: Dataset = get(arguments.source, **missing)
+    if arguments.classes:
+        from vild.data.narrowed import Narrowed
+
+        dataset = Narrowed(dataset, arguments.classes)
+    if arguments.regions and arguments.classes:
+        raise InputError("A store is of a whole dataset: give it without --classes.")
     if arguments.regions:
         from vild.data.stores import WithRegions
 

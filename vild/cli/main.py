@@ -17,6 +17,7 @@ from vild.cli.detect import add_command as add_detect
 from vild.cli.distill import add_command as add_distill
 from vild.cli.embed import add_command as add_embed
 from vild.cli.evaluate import add_command as add_evaluate
+from vild.cli.finetune import add_command as add_finetune
 from vild.cli.models import add_command as add_models
 from vild.cli.proposals import add_command as add_proposals
 from vild.cli.store import add_command as add_store
@@ -85,6 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_data(commands)
     add_distill(commands)
     add_embed(commands)
+    add_finetune(commands)
     add_proposals(commands)
     add_store(commands)
     add_train(commands)

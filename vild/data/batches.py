@@ -104,6 +104,7 @@ class Batches:
             labels,
             masks=settings.masks or settings.copy_paste > 0,
             regions=settings.distill,
+            partial=settings.classes is not None,
         )
 
     def from_step(self, step: int = 0) -> "grain.IterDataset[dict[str, np.ndarray]]":
@@ -204,6 +205,7 @@ class Batches:
             example.roi_boxes,
             example.roi_features,
         )
+        found = found._replace(annotated=example.annotated)
         return Layer(example, shown.draws, found)
 
     def _stack(self, rows: Sequence[TrainingInput]) -> dict[str, np.ndarray]:

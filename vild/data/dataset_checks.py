@@ -98,6 +98,8 @@ def check_example(example: Any, known: set[int], which: str) -> None:
             expected["roi_features"] = ((regions, None), "float32")
         if example.roi_scores is not None:
             expected["roi_scores"] = ((regions,), "float32")
+    if example.annotated_ids is not None:
+        expected["annotated_ids"] = ((None,), "int64")
     for name, (shape, dtype) in expected.items():
         _check_array(f"{which}: {name}", getattr(example, name), shape, dtype)
     unknown = sorted(set(example.category_ids.tolist()) - known)

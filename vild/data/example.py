@@ -40,6 +40,10 @@ class Example:
         negative_ids: (M,) int64: categories that are certainly not there (LVIS).
         not_exhaustive_ids: (M,) int64: categories of which only some objects are
             annotated (LVIS).
+        annotated_ids: (A,) int64: the only categories whose objects are annotated
+            here, so that an object of another one may be there without a box; None:
+            all of the dataset's. Trainings heed it if their recipe says
+            `classes.partial`.
         roi_boxes: (R, 4) float32 x1 y1 x2 y2 in pixels: regions for distillation.
         roi_features: (R, D) float32: what a teacher makes of their crops, of any
             length; None without.
@@ -68,6 +72,7 @@ class Example:
     areas: np.ndarray = _FILLED_IN
     negative_ids: np.ndarray = field(default_factory=_no_ids)
     not_exhaustive_ids: np.ndarray = field(default_factory=_no_ids)
+    annotated_ids: np.ndarray | None = None
     roi_boxes: np.ndarray | None = None
     roi_features: np.ndarray | None = None
     roi_scores: np.ndarray | None = None

@@ -25,6 +25,8 @@ class InputSettings:
             then every example must.
         copy_paste: probability that objects of another example are pasted into an
             example, see `vild.data.copy_paste`. It needs masks in the dataset.
+        classes: K, of all classes, if batches shall tell which of them are annotated
+            in each image, see `Example.annotated_ids`; None: they do not.
         multiple: stride of the coarsest pyramid level in pixels.
         mean: of the red, green and blue channel, in [0, 1].
         std: standard deviation of the three channels, in [0, 1].
@@ -49,6 +51,7 @@ class InputSettings:
     max_rois: int = 300
     distill: bool = False
     copy_paste: float = 0.0
+    classes: int | None = None
     multiple: int = 64
     mean: Sequence[float] = MEAN
     std: Sequence[float] = STD

@@ -23,6 +23,8 @@ class Labelled:
         masks: N masks, not drawn, or (N, H, W) bool; None unless they were asked for.
         roi_boxes: (R, 4) float32 x1 y1 x2 y2 in pixels; None likewise.
         roi_features: (R, D) float32 of a teacher.
+        annotated: (A,) int32 classes from 1 that are annotated in this image; None
+            unless they were asked for.
     """
 
     image_id: int
@@ -32,6 +34,7 @@ class Labelled:
     masks: ObjectMasks | np.ndarray | None
     roi_boxes: np.ndarray | None
     roi_features: np.ndarray | None
+    annotated: np.ndarray | None = None
 
 
 class LabelledExamples:
@@ -46,6 +49,7 @@ class LabelledExamples:
         labels: category id -> class number from 1.
         masks: whether they are wanted.
         regions: whether regions for distillation and their embeddings are.
+        partial: whether it is wanted which classes are annotated.
 
     Example:
         >>> from vild.data.drawn_dataset import DrawnObjects
@@ -61,10 +65,11 @@ class LabelledExamples:
         labels: Mapping[int, int],
         masks: bool = True,
         regions: bool = False,
+        partial: bool = False,
     ) -> None:
         self.dataset = dataset
         self._labels = {int(key): int(value) for key, value in labels.items()}
-        self._masks, self._regions = masks, regions
+        self._masks, self._regions, self._partial = masks, regions, partial
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -131,8 +136,21 @@ class LabelledExamples:
         regions: tuple[np.ndarray | None, np.ndarray | None] = None, None
         if self._regions:
             regions = _regions(example)
-        image = example.image
-        return Labelled(example.image_id, image, boxes, classes, masks, *regions)
+        annotated = self._annotated(example) if self._partial else None
+        return Labelled(
+            example.image_id,
+            example.image,
+            boxes,
+            classes,
+            masks,
+            *regions,
+            annotated,
+        )
+
+    def _annotated(self, example: Example) -> np.ndarray:
+        ids = self._labels if example.annotated_ids is None else example.annotated_ids
+        found = {self._labels.get(int(key), 0) for key in ids}
+        return np.array(sorted(found - {0}), np.int32)
 
     def _drawable(
         self, example: Example, classes: np.ndarray

@@ -31,8 +31,9 @@ def stack(
         images and `classes` (B, G) int32 from 1, padded with -1; unless the settings
         leave them out, `masks` (B, G, 112, 112) float16 from 0 to 1 inside the
         boxes, padded with 0; with distillation `roi_boxes` (B, R, 4) float32,
-        padded with -1, and `roi_features` (B, R, D) float32, padded with 0; and
-        `seeds` (B,) int32 from 0 on.
+        padded with -1, and `roi_features` (B, R, D) float32, padded with 0; if the
+        settings tell the number of classes, `annotated` (B, K) bool; and `seeds` (B,)
+        int32 from 0 on.
 
     Raises:
         DataError: if the teacher's embeddings have several dimensions.
@@ -66,6 +67,8 @@ def stack(
         regions = count, settings.max_rois
         batch["roi_boxes"] = np.full((*regions, 4), PADDING, np.float32)
         batch["roi_features"] = np.zeros((*regions, *widths), np.float32)
+    if settings.classes is not None:
+        batch["annotated"] = np.zeros((count, settings.classes), bool)
     for row, one in enumerate(inputs):
         height, width = one.pixels.shape[:2]
         image = batch["images"][row]
@@ -82,6 +85,8 @@ def stack(
             features = _features(one)
             batch["roi_boxes"][row, : len(features)] = one.roi_boxes
             batch["roi_features"][row, : len(features)] = features
+        if one.annotated is not None and settings.classes is not None:
+            batch["annotated"][row, one.annotated - 1] = True
     return batch | {"seeds": np.array([one.seed for one in inputs], np.int32)}
 
 

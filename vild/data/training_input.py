@@ -68,6 +68,7 @@ class TrainingInput(NamedTuple):
         roi_boxes: (R, 4) float32 like the boxes, for distillation; None for none.
         roi_features: (R, D) float32 of the teacher.
         seed: () int32, for whatever is random in learning from it.
+        annotated: (A,) int32 classes from 1 that are annotated; None: not asked for.
     """
 
     pixels: np.ndarray
@@ -79,6 +80,7 @@ class TrainingInput(NamedTuple):
     roi_boxes: np.ndarray | None = None
     roi_features: np.ndarray | None = None
     seed: np.ndarray = np.zeros((), np.int32)
+    annotated: np.ndarray | None = None
 
 
 def training_input(

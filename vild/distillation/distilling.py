@@ -6,16 +6,14 @@ from typing import Any
 from vild.backends import kernels
 from vild.data.dataset import Dataset
 from vild.data.processes import check_workers
-from vild.data.stores import EmbeddingStore, ProposalStore, WithRegions
+from vild.data.stores import EmbeddingStore, WithRegions
 from vild.data.stores.header import read_header
 from vild.detector import Detector
+from vild.distillation.regions import about_store, check_any, make_regions, silent
 from vild.distillation.road import Place, Road, find_road
-from vild.embedding import embed
 from vild.embedding.task import Engine, check_engine
 from vild.errors import DataError, InputError
-from vild.proposals import make_proposals
 from vild.recipes import Recipe
-from vild.runs.checks import embeddings_facts
 from vild.runs.looking import Look
 from vild.runs.run import train
 from vild.teachers import Teacher
@@ -124,21 +122,10 @@ def distill(
         )
     if first:
         road.claim()
-    say = _silent if quiet else print
+    say = silent if quiet else print
     if store is None:
-        boxes = road.whole_proposals() or _propose(road, training, say)
-        _check_any(boxes)
-        say(f"Embedding the crops of {int(boxes.counts.sum())} boxes.")
-        store = embed(
-            road.dataset,
-            boxes,
-            road.teacher,
-            road.embeddings,
-            engine=engine,
-            workers=embed_workers,
-            ground_truth=ground_truth,
-        )
-    _check_any(store)
+        store = make_regions(road, training, engine, embed_workers, say)
+    check_any(store)
     if first:
         say(f"Training by the recipe {road.recipe.name}.")
     return train(
@@ -153,27 +140,6 @@ def distill(
     )
 
 
-def _propose(road: Road, training: dict[str, Any], say: Any) -> ProposalStore:
-    """Boxes, from a first stage that is trained for them if need be."""
-    source = road.source
-    if road.stage is not None:
-        say("Training the first stage.")
-        train(road.stage, road.dataset, road.rpn, **training)
-        source = road.rpn / "detector"
-    assert source is not None
-    say(f"Looking for boxes in {len(road.dataset)} images.")
-    return make_proposals(source, road.dataset, road.proposals, count=road.count)
-
-
-def _check_any(store: ProposalStore | EmbeddingStore) -> None:
-    if not store.counts.sum():
-        raise DataError(
-            f"The store {str(store.path)!r} has no box in any image, so there is "
-            "nothing to distil: train the first stage for longer, or bring boxes of "
-            "another detector."
-        )
-
-
 def _provenance(road: Road, store: EmbeddingStore) -> dict[str, Any]:
     """What the detector says of what it was made from."""
     header = store.header
@@ -181,11 +147,7 @@ def _provenance(road: Road, store: EmbeddingStore) -> dict[str, Any]:
     return {
         "first stage": None if road.stage is None else road.stage.name,
         "proposals": {**header.get("proposals", {}), "source": boxes.get("source")},
-        "embeddings": {
-            **embeddings_facts(store),
-            "ground truth": header.get("ground_truth"),
-            "dtype": header["dtype"],
-        },
+        "embeddings": about_store(store),
         "images": {**header["dataset"]},
     }
 
@@ -195,7 +157,3 @@ def _header_of(road: Road) -> dict[str, Any]:
         return read_header(road.proposals)[0]
     except DataError:  # embeddings were brought along
         return {}
-
-
-def _silent(*words: Any) -> None:
-    del words

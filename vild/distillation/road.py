@@ -215,17 +215,33 @@ def find_road(
     )
     for name, kind in (("proposals", ProposalStore), ("embeddings", EmbeddingStore)):
         if given[name] is not None:
-            road.brought[name] = _brought(getattr(road, name), name, kind, data, loaded)
+            road.brought[name] = check_store(
+                getattr(road, name), name, kind, data, loaded
+            )
     if named in ([], ["first_stage"]):
         road.stage_named = stage is not None
         road.stage = first_stage(chosen) if stage is None else get_recipe(stage)
     return road
 
 
-def _brought(
+def check_store(
     path: Path, what: str, kind: type, dataset: Dataset, teacher: Teacher
 ) -> str:
-    """Fingerprint of a store that was brought along, which must fit."""
+    """Refuses a store that was brought along and does not fit.
+
+    Args:
+        path: of the store.
+        what: what messages call its content.
+        kind: `ProposalStore` or `EmbeddingStore`.
+        dataset: that it must be of.
+        teacher: that it must be of.
+
+    Returns:
+        Its fingerprint.
+
+    Raises:
+        DataError: if it is damaged, or of something else.
+    """
     store = open_store(path)
     if not isinstance(store, kind):
         raise DataError(

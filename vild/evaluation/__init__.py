@@ -2,7 +2,13 @@
 
 from vild.evaluation.bootstrap import Interval, intervals
 from vild.evaluation.comparing import Comparison, compare
-from vild.evaluation.evaluating import box_metrics, evaluate, evaluate_detector
+from vild.evaluation.evaluating import (
+    box_evaluation,
+    box_metrics,
+    evaluate,
+    evaluate_detector,
+    protocol_for,
+)
 from vild.evaluation.evaluation import Evaluation
 from vild.evaluation.from_files import evaluate_files
 
@@ -10,10 +16,12 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "Interval",
+    "box_evaluation",
     "box_metrics",
     "compare",
     "evaluate",
     "evaluate_detector",
     "evaluate_files",
     "intervals",
+    "protocol_for",
 ]

@@ -204,6 +204,48 @@ def box_metrics(
     Example:
         >>> box_metrics(detector, DrawnObjects("val"), limit=50)["AP50_novel"]
     """
+    found = box_evaluation(
+        detector,
+        dataset,
+        protocol,
+        vocabulary=vocabulary,
+        base=base,
+        batch_size=batch_size,
+        limit=limit,
+        **settings,
+    )
+    return found.metrics["bbox"]
+
+
+def box_evaluation(
+    detector: "Detector",
+    dataset: Dataset,
+    protocol: str | Protocol = "lvis",
+    *,
+    vocabulary: "Vocabulary | None" = None,
+    base: Any = None,
+    batch_size: int = 8,
+    limit: int | None = None,
+    **settings: Unpack[Overrides],
+) -> Evaluation:
+    """`box_metrics`, for those who want to know about single categories.
+
+    Args:
+        detector: as for `box_metrics`.
+        dataset: as for `box_metrics`.
+        protocol: as for `box_metrics`.
+        vocabulary: as for `box_metrics`.
+        base: as for `box_metrics`.
+        batch_size: as for `box_metrics`.
+        limit: as for `box_metrics`.
+        **settings: as for `box_metrics`.
+
+    Returns:
+        Metrics and what they were made of.
+
+    Raises:
+        VildError: as for `box_metrics`.
+    """
     chosen = get_protocol(protocol)
     without: Overrides = {**settings, "masks": False}
     categories = split(dataset.name, dataset.categories, chosen)
@@ -216,8 +258,30 @@ def box_metrics(
         truth.add(example)
         collected.add(example.image_id, answer)
     real = truth.all()
-    found = judge(real, collected.predictions(real), chosen, False, own=True)
-    return found.metrics["bbox"]
+    return judge(real, collected.predictions(real), chosen, False, own=True)
+
+
+def protocol_for(dataset: Dataset, tried: int = 50) -> str:
+    """The rules that suit a dataset.
+
+    Args:
+        dataset: any.
+        tried: of so many images it is asked whether they tell what is absent.
+
+    Returns:
+        `"lvis"` if categories have frequencies and images tell which categories are
+        certainly not there; else `"coco"`.
+
+    Example:
+        >>> from vild.data.drawn_dataset import DrawnObjects
+        >>> protocol_for(DrawnObjects("val:3"))
+        'lvis'
+    """
+    if not all(category.frequency for category in dataset.categories):
+        return "coco"
+    some = (dataset[i] for i in range(min(tried, len(dataset))))
+    told = any(len(e.negative_ids) or len(e.not_exhaustive_ids) for e in some)
+    return "lvis" if told else "coco"
 
 
 class _Truth:

@@ -1,6 +1,6 @@
 """Recipes of trainings: plain values that can be read, changed and written down."""
 
-from vild.recipes.changes import changed
+from vild.recipes.changes import changed, recipe_from
 from vild.recipes.losses import Losses
 from vild.recipes.named import RECIPES, get_recipe
 from vild.recipes.recipe import Classes, Inputs, Model, Optimizer, Recipe
@@ -17,4 +17,5 @@ __all__ = [
     "changed",
     "first_stage",
     "get_recipe",
+    "recipe_from",
 ]

@@ -5,7 +5,7 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vild.errors import InputError
@@ -46,6 +46,25 @@ def changed(recipe: Recipe, changes: Iterable[str]) -> Recipe:
                 raise InputError(f"{path!r} is set twice, as a whole and in part.")
         place[last] = _read(text.strip())
     return _apply(recipe, tree, "")
+
+
+def recipe_from(tree: Mapping[str, Any]) -> Recipe:
+    """A recipe as `Recipe.as_dict` wrote it.
+
+    Args:
+        tree: nested dictionaries; what is not there is as in `Recipe()`.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        InputError: for a value that there is not, or of another kind.
+
+    Example:
+        >>> recipe_from(Recipe(steps=7).as_dict()) == Recipe(steps=7)
+        True
+    """
+    return _apply(Recipe(), dict(tree), "")
 
 
 def _apply(part: Any, tree: dict[str, Any], path: str) -> Any:

@@ -8,7 +8,7 @@ from vild.data.preprocessing import canonical_size
 from vild.errors import InputError
 from vild.recipes.losses import Losses
 
-BACKBONES = (50, 152, "resnet")
+BACKBONES = (50, 152, "resnet", "initial")
 PARTS = ("backbone", "fpn", "rpn", "region", "mask")
 
 
@@ -18,8 +18,10 @@ class Model:
 
     Attributes:
         backbone: 50 or 152 for the released ResNets; `"resnet"` for one of `blocks` and
-            `width`; or `"package.module:function"`, which makes a `keras.Model` of
-            maps at strides 4, 8, 16, 32.
+            `width`; `"package.module:function"`, which makes a `keras.Model` of
+            maps at strides 4, 8, 16, 32; or `"initial"`: the whole network is that of
+            the detector directory `initial_weights`, and what is said of it here
+            counts only as far as `mask_convs` may be None.
         blocks: bottleneck blocks of the four groups of `"resnet"`.
         width: filters of its stem.
         ensemble: whether the image branch has weights of its own.
@@ -59,8 +61,13 @@ class Model:
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES and ":" not in str(self.backbone):
             raise InputError(
-                "model.backbone must be 50, 152, resnet or package.module:function, "
-                f"received {self.backbone!r}."
+                "model.backbone must be 50, 152, resnet, initial or "
+                f"package.module:function, received {self.backbone!r}."
+            )
+        if self.backbone == "initial" and self.initial_weights is None:
+            raise InputError(
+                "With model.backbone=initial the network is that of a detector: name "
+                "its directory by model.initial_weights."
             )
         strange = set(self.frozen) - set(PARTS)
         if strange:
@@ -112,6 +119,9 @@ class Classes:
         agnostic: whether all objects are of one class, "object".
         held_out: whether objects of novel categories are left out of training; if
             not, all categories are trained.
+        partial: whether images tell for which categories they are annotated, see
+            `vild.data.example.Example.annotated_ids`: then what has no label there may
+            be of any other category, and is not learned to be none of them.
         templates: prompts; see `vild.prompts.read_templates`. None: the teacher's own.
     """
 
@@ -119,6 +129,7 @@ class Classes:
     novel: str = "masked"
     agnostic: bool = False
     held_out: bool = True
+    partial: bool = False
     templates: str | None = None
 
     def __post_init__(self) -> None:

@@ -50,7 +50,10 @@ class TrainingClasses:
 
 
 def training_classes(
-    dataset: Dataset, recipe: Recipe, teacher: Teacher | None
+    dataset: Dataset,
+    recipe: Recipe,
+    teacher: Teacher | None,
+    known: Vocabulary | None = None,
 ) -> TrainingClasses:
     """Decides what is trained on which objects.
 
@@ -58,6 +61,8 @@ def training_classes(
         dataset: whose categories are meant.
         recipe: its `classes` say how.
         teacher: encodes the names; None for a learned classifier only.
+        known: vectors of the teacher that are there already, for classes by their
+            names; those stay as they are, whatever the templates.
 
     Returns:
         The classes.
@@ -66,8 +71,8 @@ def training_classes(
         InputError: if nothing would be trained, or a teacher is missing.
     """
     wanted = recipe.classes
-    known = [c for c in dataset.categories if not c.excluded]
-    trained = [c for c in known if c.base or not wanted.held_out]
+    asked = [c for c in dataset.categories if not c.excluded]
+    trained = [c for c in asked if c.base or not wanted.held_out]
     if not trained:
         raise InputError(
             f"The dataset {dataset.name!r} has no base category, so there is nothing "
@@ -88,18 +93,32 @@ def training_classes(
             "encodes: name one, e.g. open_clip:ViT-B-32/openai, or shapes for drawn "
             "objects."
         )
-    groups = [_names(c) for c in known]
-    flags = np.array([c.base or not wanted.held_out for c in known])
+    groups = [_names(c) for c in asked]
+    flags = np.array([c.base or not wanted.held_out for c in asked])
     words = Vocabulary.build(groups, teacher, wanted.templates, base=flags)
+    if known is not None:
+        words = _with_known(words, known)
     rows, base = words.embeddings, None
     if wanted.novel == "absent":
         rows = rows[flags]
         labels = {c.id: row + 1 for row, c in enumerate(trained)}
     else:
         here = {c.id for c in trained}
-        labels = {c.id: row + 1 for row, c in enumerate(known) if c.id in here}
+        labels = {c.id: row + 1 for row, c in enumerate(asked) if c.id in here}
         base = None if flags.all() else flags
     return TrainingClasses(labels, rows, base, words, groups)
+
+
+def _with_known(words: Vocabulary, known: Vocabulary) -> Vocabulary:
+    """The same words, with the vectors that are there already."""
+    row_of = {keys[0]: row for row, keys in enumerate(known.keys)}
+    rows = words.embeddings.copy()
+    for row, keys in enumerate(words.keys):
+        if keys[0] in row_of:
+            rows[row] = known.embeddings[row_of[keys[0]]]
+    new = Vocabulary(words.synonyms, rows, words.base)
+    new.teacher = words.teacher
+    return new
 
 
 def _names(category: Category) -> str | list[str]:

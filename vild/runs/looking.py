@@ -6,7 +6,7 @@ from typing import Any
 
 from vild.data.dataset import Dataset
 from vild.detector import Detector
-from vild.evaluation.evaluating import box_metrics
+from vild.evaluation.evaluating import box_metrics, protocol_for
 
 # A look gives numbers by name; larger is better.
 Look = Callable[[Detector], dict[str, float]]
@@ -26,7 +26,7 @@ def look_at(dataset: Dataset, images: int | None = None) -> Look:
 
     def look(detector: Detector) -> dict[str, float]:
         agnostic = detector.own_vocabulary.names == ["object"]
-        protocol = "proposals" if agnostic else "lvis"
+        protocol = "proposals" if agnostic else protocol_for(dataset)
         metrics = box_metrics(detector, dataset, protocol, limit=images)
         return {name: value for name, value in metrics.items() if value >= 0}
 

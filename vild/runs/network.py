@@ -1,6 +1,7 @@
 """The network that a recipe describes."""
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 from vild.backbones.resnet import resnet
@@ -8,9 +9,10 @@ from vild.backends import keras
 from vild.errors import InputError
 from vild.layers import default_policy, set_batch_norm
 from vild.model import ViLD
-from vild.precision import policy_name
-from vild.recipes import Recipe
+from vild.precision import policy_name, with_dtype
+from vild.recipes import Model, Recipe
 from vild.runs.initial import load_initial
+from vild.saving import load_detector
 
 
 def make_network(recipe: Recipe, dim: int) -> ViLD:
@@ -30,9 +32,36 @@ def make_network(recipe: Recipe, dim: int) -> ViLD:
     wanted = recipe.model
     keras.utils.set_random_seed(recipe.seed)
     policy = policy_name(recipe.dtype)
+    if wanted.backbone == "initial":
+        model = _of_detector(str(wanted.initial_weights), dim, recipe)
+    else:
+        model = _made(wanted, dim, policy)
+        if wanted.initial_weights is not None:
+            load_initial(model, wanted.initial_weights)
+    for part in wanted.frozen:
+        layer = getattr(model, part)
+        if layer is not None:
+            layer.trainable = False
+    set_batch_norm(model, wanted.batch_norm_momentum, wanted.share_batch_norm)
+    return model
+
+
+def _of_detector(source: str, dim: int, recipe: Recipe) -> ViLD:
+    """The network of a detector directory, with its weights."""
+    path = Path(source).expanduser()
+    start = load_detector(path, dtype=recipe.dtype).model
+    if start.config["dim"] != dim:
+        raise InputError(
+            f"The regions of {source!r} are embedded in {start.config['dim']} "
+            f"dimensions, the classes in {dim}: they are of different teachers."
+        )
+    return with_dtype(start, recipe.dtype, masks=recipe.model.mask_convs is not None)
+
+
+def _made(wanted: Model, dim: int, policy: str) -> ViLD:
     with default_policy(policy):
         backbone = _backbone(wanted.backbone, wanted.blocks, wanted.width)
-    model = ViLD(
+    return ViLD(
         backbone,
         ensemble=wanted.ensemble,
         dim=dim,
@@ -44,14 +73,6 @@ def make_network(recipe: Recipe, dim: int) -> ViLD:
         mask_convs=wanted.mask_convs,
         dtype=policy,
     )
-    if wanted.initial_weights is not None:
-        load_initial(model, wanted.initial_weights)
-    for part in wanted.frozen:
-        layer = getattr(model, part)
-        if layer is not None:
-            layer.trainable = False
-    set_batch_norm(model, wanted.batch_norm_momentum, wanted.share_batch_norm)
-    return model
 
 
 def _backbone(wanted: int | str, blocks: tuple[int, ...], width: int) -> Any:

@@ -72,6 +72,7 @@ def prepare(
         max_rois=inputs.max_rois,
         distill=recipe.distils,
         copy_paste=inputs.copy_paste,
+        classes=len(classes.rows) if recipe.classes.partial else None,
         multiple=2**recipe.model.last_level,
     )
     batches = Batches(

@@ -35,6 +35,7 @@ from vild.runs.looking import Board, Look, score, told
 from vild.runs.preparing import prepare, schedule
 from vild.saving import load_detector
 from vild.teachers import Teacher, fingerprint, get
+from vild.vocabulary import Vocabulary
 
 
 def train(
@@ -52,6 +53,7 @@ def train(
     quiet: bool = False,
     detector: str | os.PathLike[str] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    known: Vocabulary | None = None,
 ) -> Detector:
     """Trains a detector.
 
@@ -76,6 +78,8 @@ def train(
         quiet: whether no progress is shown.
         detector: where the finished detector goes; None: `out/detector`.
         provenance: what it shall say of itself besides, JSON-serialisable.
+        known: vectors of the teacher that are there already, see
+            `vild.runs.classes.training_classes`.
 
     Returns:
         The finished detector, which lies there.
@@ -97,7 +101,7 @@ def train(
     spec = teacher if isinstance(teacher, str) else getattr(teacher, "name", None)
     found = get(teacher) if isinstance(teacher, str) else teacher
     data = finding.get(dataset)
-    classes = training_classes(data, chosen, found)
+    classes = training_classes(data, chosen, found, known)
     check_examples(data, chosen, classes)
     folder = RunFolder(Path(out), None if detector is None else Path(detector))
     mark = None if found is None else fingerprint(found)

@@ -19,6 +19,9 @@ ops = keras.ops
 RPN_DELTA = 1.0 / 9.0
 REGION_DELTA = 1.0
 
+# The logarithm of a probability that counts for nothing in a sum.
+_NEVER = -1e9
+
 Across = Callable[[Any], Any]
 
 
@@ -124,7 +127,11 @@ def rpn_box_loss(
 
 
 def class_loss(
-    logits: Any, targets: Any, trained: Any | None = None, across: Across = alone
+    logits: Any,
+    targets: Any,
+    trained: Any | None = None,
+    across: Across = alone,
+    annotated: Any | None = None,
 ) -> Any:
     """Which class a region is.
 
@@ -134,16 +141,30 @@ def class_loss(
         trained: (1 + K,) bool; the logits of all others become 0, and stay in the
             softmax. None: all.
         across: see the module.
+        annotated: (B, K) bool, classes whose objects are labelled in an image. A region
+            on no labelled object may be of any other class: then background and all
+            of these together are the right answer. None: all are labelled.
 
     Returns:
         Scalar: the mean cross-entropy over all regions.
 
-    Source: released behaviour (rare classes are masked, not removed).
+    Source: released behaviour (rare classes are masked, not removed). `annotated`:
+    Cermelli et al., "Modeling the background for incremental learning in semantic
+    segmentation", 2020, equation 4.
     """
     if trained is not None:
         logits = ops.where(trained, logits, 0.0)
     labels = ops.one_hot(targets, logits.shape[-1], dtype="float32")
-    losses = -ops.sum(labels * ops.log_softmax(logits, axis=-1), axis=-1)
+    chances = ops.log_softmax(logits, axis=-1)
+    if annotated is None:
+        losses = -ops.sum(labels * chances, axis=-1)
+    else:
+        silent = ops.pad(ops.logical_not(annotated), ((0, 0), (1, 0)))
+        if trained is not None:
+            silent = ops.logical_and(silent, trained)
+        right = ops.logical_and((targets == 0)[..., None], silent[:, None])
+        right = ops.logical_or(right, labels > 0)
+        losses = -ops.logsumexp(ops.where(right, chances, _NEVER), axis=-1)
     return mean_where(losses, ops.ones_like(losses, "bool"), across)
 
 

@@ -27,7 +27,8 @@ class Trainer(keras.Model):
       0 to 1 inside the boxes;
     - `seeds` (B,) int32, from which all that is random about an image follows;
     - with distillation `roi_boxes` (B, R, 4) float32, padded with boxes of -1, and
-      `roi_features` (B, R, D) float32 of the teacher.
+      `roi_features` (B, R, D) float32 of the teacher;
+    - where images are annotated in part, `annotated` (B, K) bool: for which classes.
 
     Where several devices share a batch, the losses and the step are those of one device
     with all of it, as far as batch norm is not each device's own. With the setting
@@ -126,7 +127,11 @@ class Trainer(keras.Model):
             ),
             "rpn_box": losses.rpn_box_loss(outputs["anchor_boxes"], boxes, across),
             "class": losses.class_loss(
-                outputs["classes"], sample.classes, self.learner.trained, across
+                outputs["classes"],
+                sample.classes,
+                self.learner.trained,
+                across,
+                batch.get("annotated"),
             ),
             "box": losses.box_loss(
                 outputs["boxes"],

@@ -1,0 +1,172 @@
+"""The recipe that follows from a detector: its own, but shorter and gentler."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from vild.detector import Detector
+from vild.errors import VildError
+from vild.recipes import (
+    Classes,
+    Inputs,
+    Losses,
+    Model,
+    Optimizer,
+    Recipe,
+    recipe_from,
+)
+
+FROZEN = ("backbone", "fpn", "rpn")
+"""What is not trained unless asked otherwise: what finds objects of any kind."""
+
+# Of the rate a detector was trained with. These numbers are ours; see the docs for
+# what was measured.
+_GENTLER = 0.1
+_SHARE = 10  # of its steps, one in so many
+_STEPS = (100, 2000)
+_BATCH = 16
+_WEIGHT = 0.5  # of the distillation loss, where the detector had none
+
+
+def recipe_for(
+    detector: Detector,
+    *,
+    steps: int | None = None,
+    frozen: Sequence[str] | None = None,
+) -> Recipe:
+    """A recipe to fine-tune a detector by.
+
+    Network, images and losses are those that the detector says it was trained with, or
+    else those of the released detectors. Distillation is on. There are a tenth of the
+    steps, 100 to 2000, at a tenth of the rate, which is lowered to a tenth for the last
+    fifth. The batch is of 16 images at most.
+
+    Args:
+        detector: any.
+        steps: how many, if not so.
+        frozen: parts that are not trained; None: `FROZEN`.
+
+    Returns:
+        The recipe; `vild.recipes.changed` changes it.
+
+    Raises:
+        InputError: for steps or parts that make no sense.
+
+    Example:
+        >>> recipe_for(detector, steps=500).optimizer.warmup
+        50
+    """
+    before = _told(detector)
+    if before.model.backbone == "initial":  # it has been fine-tuned already
+        parts = before.model.frozen if frozen is None else tuple(frozen)
+        model = dataclasses.replace(before.model, frozen=parts)
+        made = dataclasses.replace(before, model=model, settings=_settings(detector))
+        return made if steps is None else _timed(made, steps, before.optimizer)
+    if steps is None:
+        low, high = _STEPS
+        steps = min(max(before.steps // _SHARE, low), high)
+    batch = min(before.batch_size, _BATCH)
+    weight = before.losses.distill_weight or _WEIGHT
+    slower = dataclasses.replace(
+        before.optimizer, rate=before.optimizer.rate * _GENTLER, accumulate=1
+    )
+    made = Recipe(
+        name=f"{before.name}, fine-tuned",
+        about="new classes for a detector that keeps its open vocabulary",
+        model=_model(detector, FROZEN if frozen is None else tuple(frozen)),
+        inputs=before.inputs,
+        classes=Classes(
+            novel="absent",
+            held_out=False,
+            partial=True,
+            templates=before.classes.templates,
+        ),
+        losses=dataclasses.replace(before.losses, distill_weight=weight),
+        batch_size=batch,
+        dtype=before.dtype,
+        seed=before.seed,
+        settings=_settings(detector),
+    )
+    return _timed(made, steps, slower)
+
+
+def fitted(recipe: Recipe, detector: Detector, start: str, masks: bool) -> Recipe:
+    """A recipe that begins with a detector.
+
+    Args:
+        recipe: any.
+        detector: what is fine-tuned.
+        start: directory that it lies in.
+        masks: whether masks are there to learn from.
+
+    Returns:
+        The recipe with the detector's network.
+    """
+    model = _model(detector, recipe.model.frozen)
+    keep_masks = masks and recipe.model.mask_convs is not None
+    model = dataclasses.replace(
+        model,
+        initial_weights=start,
+        mask_convs=model.mask_convs if keep_masks else None,
+        batch_norm_momentum=recipe.model.batch_norm_momentum,
+        share_batch_norm=recipe.model.share_batch_norm,
+    )
+    return dataclasses.replace(recipe, model=model)
+
+
+def _told(detector: Detector) -> Recipe:
+    """The recipe that a detector was trained by, as far as it says so."""
+    told = detector.provenance.get("recipe")
+    if isinstance(told, dict):
+        try:
+            return recipe_from(told)
+        except VildError:
+            pass  # of another version: what follows from the network must do
+    size = detector.settings.image_size
+    return Recipe("released", inputs=Inputs(image_size=size), losses=Losses())
+
+
+def _timed(recipe: Recipe, steps: int, optimizer: Optimizer) -> Recipe:
+    """The recipe with so many steps, and rates and statistics that go with them."""
+    rate = optimizer.rate
+    updates = max(1, steps // optimizer.accumulate)
+    return dataclasses.replace(
+        recipe,
+        optimizer=dataclasses.replace(
+            optimizer,
+            warmup=updates // 10,
+            start=rate / 10,
+            boundaries=(updates * 4 // 5,),
+            rates=(rate / 10,),
+        ),
+        model=dataclasses.replace(
+            recipe.model, batch_norm_momentum=min(0.997, max(0.9, 1 - 10 / steps))
+        )
+        if steps > 0
+        else recipe.model,
+        steps=steps,
+        save_every=max(1, steps // 5),
+    )
+
+
+def _model(detector: Detector, frozen: tuple[str, ...]) -> Model:
+    """The network of a detector, as a recipe has it."""
+    config = detector.model.config
+    return Model(
+        backbone="initial",
+        ensemble=config["ensemble"],
+        channels=config["channels"],
+        last_level=config["last_level"],
+        rpn_convs=config["rpn_convs"],
+        region_convs=config["region_convs"],
+        region_units=tuple(config["region_units"]),
+        mask_convs=config["mask_convs"],
+        dim=config["dim"],
+        initial_weights="start",  # in the folder of the fine-tuning
+        frozen=frozen,
+    )
+
+
+def _settings(detector: Detector) -> dict[str, object]:
+    settings = detector.settings.as_dict()
+    settings.pop("dtype")
+    return settings

@@ -1,0 +1,326 @@
+"""What a fine-tuning is of, and where its parts lie.
+
+finetune.json    detector, recipe, datasets, teacher: what it is of
+start/           the detector as it was
+before.json      what was measured with it
+proposals/       a store: its boxes on the new images
+embeddings/      a store: what the teacher makes of their crops
+replay/          the same two of old images
+run/             the training: history, checkpoints
+kept.json        what was measured in the end, beside what it was before
+detector/        the finished detector, for `vild.load_pretrained`
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vild.data import finding
+from vild.data.categories import Category
+from vild.data.dataset import Dataset
+from vild.data.joined import Joined
+from vild.data.picked import Picked
+from vild.data.stores import EmbeddingStore
+from vild.data.stores.header import about_dataset
+from vild.detector import Detector
+from vild.distillation.road import Place, Road, check_store
+from vild.errors import InputError
+from vild.finetuning.recipe import fitted
+from vild.finetuning.replaying import check_replay, choose, left_over, mixed
+from vild.recipes import Recipe
+from vild.runs.classes import training_classes
+from vild.runs.folder import check_claim, run_facts, write_claim
+from vild.teachers import Teacher, fingerprint, get
+from vild.teachers.fingerprints import differ, show
+from vild.vocabulary import Vocabulary
+
+# Images with objects that are asked whether they have masks.
+_TRIED = 50
+
+
+@dataclass
+class Task:
+    """A fine-tuning; see `find_task`.
+
+    Attributes:
+        out: its folder.
+        detector: what is fine-tuned.
+        recipe: of the training, with the detector's network.
+        teacher: as it was given, a teacher or its specification.
+        loaded: the teacher.
+        new: the dataset to learn from.
+        old: the images that are replayed; None for none.
+        share: of old images among those that are shown.
+        held_out: names of categories that take no part.
+        roads: where regions of the new and of the old images lie.
+        rest: images of the replayed dataset that are not replayed; None for none.
+    """
+
+    out: Path
+    detector: Detector
+    recipe: Recipe
+    teacher: str | Teacher
+    loaded: Teacher
+    new: Dataset
+    old: Picked | None
+    share: float
+    held_out: list[str]
+    roads: list[Road]
+    rest: Picked | None
+
+    @property
+    def start(self) -> Path:
+        """Where the detector lies as it was."""
+        return self.out / "start"
+
+    @property
+    def parts(self) -> list[Dataset]:
+        """The new images, and the old ones if there are any."""
+        return [self.new] if self.old is None else [self.new, self.old]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is compared when a fine-tuning goes on."""
+        spec = self.teacher if isinstance(self.teacher, str) else self.loaded.name
+        old = None
+        if self.old is not None:
+            old = {**about_dataset(self.old), "share": self.share}
+        return {
+            **run_facts(self.recipe, self.new, spec, fingerprint(self.loaded)),
+            "detector": digest(self.detector),
+            "replay": old,
+            "stores": [road.brought for road in self.roads],
+        }
+
+    def claim(self) -> None:
+        """Says of what the folder is, or finds that it is the one begun before.
+
+        Raises:
+            TrainingError: if it is another fine-tuning.
+            InputError: if it holds something else or cannot be written.
+        """
+        about = self.out / "finetune.json"
+        check_claim(about, self.facts, "fine-tuning")
+        write_claim(about, self.facts)
+
+    def to_learn(self, parts: list[Dataset]) -> Dataset:
+        """What the training is shown.
+
+        Args:
+            parts: `parts`, with their regions where it distils.
+
+        Returns:
+            New and old images in their shares, and all categories that are learned.
+        """
+        own = self.detector.own_vocabulary
+        joined = Joined(parts, _own_categories(own), self.held_out)
+        if self.old is None:
+            return joined
+        return mixed(joined, len(self.new), self.share)
+
+
+def find_task(
+    detector: Detector,
+    dataset: str | Dataset,
+    teacher: str | Teacher | None,
+    recipe: Recipe,
+    out: Place,
+    *,
+    replay: str | Dataset | None = None,
+    share: float = 0.5,
+    images: int = 1000,
+    embeddings: Place | None = None,
+    replay_embeddings: Place | None = None,
+    rest: int = 200,
+) -> Task:
+    """Finds what is meant, and whether it fits together; writes nothing.
+
+    Args:
+        detector: see `vild.finetuning.finetune`, as for all others.
+        dataset: to learn from.
+        teacher: encodes crops and words.
+        recipe: of the training.
+        out: folder.
+        replay: old images.
+        share: of them.
+        images: how many of them.
+        embeddings: a store of the new images.
+        replay_embeddings: a store of the old images.
+        rest: how many old images that are not replayed may be measured on.
+
+    Returns:
+        The task.
+
+    Raises:
+        VildError: for what cannot be used or does not fit together.
+    """
+    given = _teacher_of(detector) if teacher is None else teacher
+    new = _with_images(dataset)
+    _check_objects(new)
+    old = None if replay is None else _with_images(replay)
+    if old is not None:
+        check_replay(share, images)
+    elif replay_embeddings is not None:
+        raise InputError("A store of old images goes with a dataset to replay.")
+    loaded = get(given)
+    _check_space(detector, loaded)
+    masks = all(_has_masks(part) for part in (new, old) if part is not None)
+    folder = Path(out)
+    start = str(folder.absolute() / "start")
+    recipe = fitted(recipe, detector, start, masks)
+    picked = others = None
+    if old is not None:
+        chosen = choose(len(old), images, recipe.seed)
+        picked = Picked(old, chosen)
+        others = left_over(old, chosen, rest, recipe.seed)
+    task = Task(
+        out=folder,
+        detector=detector,
+        recipe=recipe,
+        teacher=given,
+        loaded=loaded,
+        new=new,
+        old=picked,
+        share=float(share),
+        held_out=_held_out(detector.own_vocabulary, new, old, recipe),
+        roads=[],
+        rest=others,
+    )
+    learned = task.to_learn(task.parts)
+    training_classes(learned, recipe, loaded, detector.own_vocabulary)
+    if recipe.distils:
+        stores = [embeddings, replay_embeddings][: len(task.parts)]
+        task.roads = [
+            _road(task, part, name, store)
+            for part, name, store in zip(
+                task.parts, ("", "replay"), stores, strict=False
+            )
+        ]
+    elif embeddings is not None or replay_embeddings is not None:
+        raise InputError(
+            "Embeddings are for distillation, which losses.distill_weight=0 leaves out."
+        )
+    return task
+
+
+def digest(detector: Detector) -> dict[str, Any]:
+    """What a detector is, for comparison.
+
+    Args:
+        detector: any.
+
+    Returns:
+        Its repr and a SHA-256 of its weights and words.
+    """
+    found = hashlib.sha256()
+    for weights in detector.model.get_weights():
+        found.update(np.ascontiguousarray(weights).tobytes())
+    own = detector.own_vocabulary
+    base = None if own.base is None else own.base.tolist()
+    found.update(repr((own.synonyms, base)).encode())
+    found.update(own.embeddings.tobytes())
+    return {"name": repr(detector), "sha256": found.hexdigest()}
+
+
+def _with_images(dataset: str | Dataset) -> Dataset:
+    found = finding.get(dataset)
+    if not len(found):
+        raise InputError(f"The dataset {found.name!r} has no images to learn from.")
+    return found
+
+
+def _check_objects(dataset: Dataset) -> None:
+    """Refuses a dataset that nobody has labelled anything in."""
+    if not any(len(dataset[i]) for i in range(len(dataset))):  # mostly the first has
+        raise InputError(
+            f"None of the {len(dataset)} images of {dataset.name!r} has an object, so "
+            "there is nothing to learn: check its annotations."
+        )
+
+
+def _teacher_of(detector: Detector) -> str:
+    spec = detector.lexicon.spec
+    if spec is None:
+        raise InputError(
+            "The detector does not say which teacher's space its regions are in: name "
+            "its teacher."
+        )
+    return spec
+
+
+def _check_space(detector: Detector, teacher: Teacher) -> None:
+    """Refuses a teacher of another space than that of the detector's regions."""
+    marks, mark = detector.lexicon.marks, fingerprint(teacher)
+    recorded = detector.lexicon.recorded
+    if recorded is None and detector.lexicon.spec is None:
+        raise InputError(
+            "The detector's classes were not encoded by any teacher (as those of "
+            "recipes with a learned classifier), so it has no open vocabulary to keep: "
+            "start from one that was trained with a text classifier."
+        )
+    dim = detector.model.config["dim"]
+    if all(differ(one, mark) for one in marks) or teacher.dim != dim:
+        raise InputError(
+            f"The detector's regions are in the space of {show(recorded)}, of {dim} "
+            f"dimensions, but the teacher is {show(mark)}: fine-tune with the teacher "
+            "that it was trained with."
+        )
+
+
+def _has_masks(dataset: Dataset) -> bool:
+    """Whether the objects of the first images with any have masks."""
+    some = (dataset[i] for i in range(min(_TRIED, len(dataset))))
+    return all(e.packed_masks is not None for e in some if len(e))
+
+
+def _own_categories(own: Vocabulary) -> list[Category]:
+    """What the detector knows, as categories of a dataset."""
+    base = np.ones(len(own), bool) if own.base is None else own.base
+    return [
+        Category(row + 1, group[0], tuple(group), base=bool(flag))
+        for row, (group, flag) in enumerate(zip(own.synonyms, base, strict=True))
+    ]
+
+
+def _held_out(
+    own: Vocabulary, new: Dataset, old: Dataset | None, recipe: Recipe
+) -> list[str]:
+    """Names of the categories that are not learned.
+
+    Learned are the detector's base classes, the base classes that are replayed, and
+    all of the new dataset, of which the recipe may leave out the novel ones.
+    """
+    parts = [new] if old is None else [new, old]
+    everything = Joined(parts, _own_categories(own))
+    learned = {c.id for c in everything.categories if c.base}
+    if not recipe.classes.held_out:
+        ids = [c.id for c in new.categories if not c.excluded]
+        learned |= {everything.id_of[0][number] for number in ids}
+    return [c.name for c in everything.categories if c.id not in learned]
+
+
+def _road(task: Task, dataset: Dataset, name: str, store: Place | None) -> Road:
+    folder = task.out / name
+    if store is not None and isinstance(dataset, Picked):
+        dataset = dataset.dataset  # what others made is of the whole of it
+    road = Road(
+        out=task.out,
+        recipe=task.recipe,
+        dataset=dataset,
+        teacher=task.teacher,
+        loaded=task.loaded,
+        stage=None,
+        source=task.detector,
+        proposals=folder / "proposals",
+        embeddings=folder / "embeddings" if store is None else Path(store),
+        count=task.recipe.inputs.max_rois,
+        ground_truth=False,
+    )
+    if store is not None:
+        road.brought["embeddings"] = check_store(
+            road.embeddings, "embeddings", EmbeddingStore, dataset, task.loaded
+        )
+    return road
