@@ -1,8 +1,8 @@
 """What fine-tuning on a few new classes costs the old ones, one measure after another.
 
-    python benchmarks/finetune.py DETECTOR [--novel shapes] [--out runs/finetune]
+    python benchmarks/finetune.py DETECTOR [--novel colours] [--out runs/finetune]
 
-DETECTOR was trained on `drawn:train` (or `drawn-shapes:train`, with `--novel shapes`).
+DETECTOR was trained on `drawn:train` (or `drawn-colours:train`, with `--novel colours`).
 Half of the novel classes are the new ones, in a dataset of their own in COCO's form:
 all other objects of its images have no box. On the validation scenes boxes are measured
 of the new classes, of the old base classes, and of the other half of the novel ones,
@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("detector")
     parser.add_argument(
-        "--novel", choices=("compositions", "shapes"), default="compositions"
+        "--novel", choices=("compositions", "colours"), default="compositions"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/finetune"))
     parser.add_argument("--scenes", type=int, default=300, dest="images")
@@ -53,10 +53,10 @@ def main() -> None:
     arguments = parser.parse_args()
     train = DrawnObjects("train", novel=arguments.novel)
     novel = [c.name for c in train.categories if c.novel]
-    new = novel[::2]  # of shapes, two of the four
-    if arguments.novel == "shapes":
-        shapes = sorted({name.split()[-1] for name in novel})
-        new = [name for name in novel if name.split()[-1] in shapes[::2]]
+    new = novel[::2]
+    if arguments.novel == "colours":  # one of the two
+        colour = novel[0].split()[-2]
+        new = [name for name in novel if name.split()[-2] == colour]
     folder = arguments.out / "dataset"
     if not (folder / "annotations.json").exists():
         # Scenes after those that the detector has learned from.
