@@ -2,7 +2,7 @@
 
     python benchmarks/finetune.py DETECTOR [--novel colours] [--out runs/finetune]
 
-DETECTOR was trained on `drawn:train` (or `drawn-colours:train`, with `--novel colours`).
+DETECTOR was trained on `drawn:train`, or `drawn-colours:train` with `--novel colours`.
 Half of the novel classes are the new ones, in a dataset of their own in COCO's form:
 all other objects of its images have no box. On the validation scenes boxes are measured
 of the new classes, of the old base classes, and of the other half of the novel ones,
