@@ -65,6 +65,8 @@ def main() -> None:
         write_coco(Narrowed(Picked(more, range(len(train), end)), new), folder)
     dataset = Coco(folder / "annotations.json")
     print(f"{len(dataset)} images, {len(new)} new classes: {', '.join(new)}")
+    # Old images teach what they taught before: no label of a novel class.
+    old = Narrowed(train, [c.name for c in train.categories if c.base])
     start = vild.load_pretrained(arguments.detector)
     validation = DrawnObjects("val", novel=arguments.novel)
     told = {}
@@ -82,7 +84,7 @@ def main() -> None:
             dataset,
             recipe=recipe,
             out=arguments.out / name.replace(" ", "-").replace("+-", ""),
-            replay=train if replay else None,
+            replay=old if replay else None,
             replay_images=len(dataset),
             measure_on=[validation],
             quiet=True,

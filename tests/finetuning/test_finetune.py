@@ -1,5 +1,6 @@
 """A detector learns classes of somebody's own."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -15,6 +16,9 @@ from vild.data.dataset import Category
 from vild.data.drawn_dataset import DrawnObjects
 from vild.data.stores import open_store
 from vild.errors import DataError, InputError, TrainingError, VildError
+from vild.finetuning import recipe_for
+from vild.finetuning.recipe import FROZEN
+from vild.recipes import changed
 from vild.runs.classes import training_classes
 from vild.teachers.shapes import Shapes
 from vild.vocabulary import Vocabulary
@@ -190,6 +194,29 @@ def test_one_branch_without_distillation_and_the_whole_network(start, tmp_path):
     assert again.own_vocabulary.names == made.own_vocabulary.names
 
 
+def test_what_was_left_out_once_is_not_left_out_the_next_time():
+    changes = "losses.distill_weight=0", "model.frozen=[]", "classes.partial=false"
+    first = changed(recipe_for(untrained("tiny"), steps=7), changes)
+    made = untrained("tiny")
+    model = dataclasses.replace(first.model, mask_convs=None)
+    recipe = dataclasses.replace(first, model=model)
+    made.provenance |= {"recipe": recipe.as_dict(), "fine-tuned from": {}}
+    again = recipe_for(made)
+    assert (again.steps, again.optimizer.rate) == (7, first.optimizer.rate)
+    assert again.losses.distill_weight > 0
+    assert again.classes.partial
+    assert again.model.frozen == FROZEN
+    assert again.model.mask_convs == made.model.config["mask_convs"]
+    assert again.name == first.name
+
+
+@ON_TORCH
+def test_nothing_that_tells_what_was_kept_is_told(start, tmp_path, capsys):
+    few_finetune(start, tmp_path, "steps=1", quiet=False)
+    assert "was not measured: name a dataset" in capsys.readouterr().out
+    assert json.loads((tmp_path / "kept.json").read_text()) == []
+
+
 @ON_TORCH
 def test_stores_that_are_brought_along_are_used(start, whole, tmp_path):
     """Of the replayed dataset all images are in the store, though few are shown."""
@@ -274,6 +301,21 @@ def same_names():
 def test_bad_input_is_told_and_nothing_is_written(start, tmp_path, options, words):
     with pytest.raises(VildError, match=words):
         few_finetune(start, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("classes.classifier=learned", "must be text"),
+        ("model.frozen=backbone,fpn,rpn,region,mask", "nothing is left to train"),
+    ],
+)
+def test_a_recipe_that_keeps_or_learns_nothing_is_refused(
+    start, tmp_path, change, words
+):
+    with pytest.raises(InputError, match=words):
+        few_finetune(start, tmp_path / "run", change)
     assert not (tmp_path / "run").exists()
 
 

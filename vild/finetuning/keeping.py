@@ -87,13 +87,18 @@ class Keeping:
         if rows:
             self.say(measuring.table(rows))
             made.provenance["kept"] = rows
-        place = task.out / "detector"
-        if is_detector(place):
+        if all(row["classes"] == "new" for row in rows):
+            self.say(
+                "Whether old classes were kept was not measured: name a dataset that "
+                "has them by --measure (measure_on)."
+            )
+        place, kept = task.out / "detector", task.out / "kept.json"
+        if is_detector(place) and kept.exists():
             there = load_detector(place)
             if there.provenance == made.provenance:
                 return there
+        write_json(kept, rows)
         made.save(place)
-        write_json(task.out / "kept.json", rows)
         return made
 
 

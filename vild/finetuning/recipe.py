@@ -24,6 +24,7 @@ _GENTLER = 0.1
 _SHARE = 10  # of its steps, one in so many
 _STEPS = (100, 2000)
 _BATCH = 16
+_MARK = ", fine-tuned"
 _WEIGHT = 0.5  # of the distillation loss, where the detector had none
 
 
@@ -38,7 +39,8 @@ def recipe_for(
     Network, images and losses are those that the detector says it was trained with, or
     else those of the released detectors. Distillation is on. There are a tenth of the
     steps, 100 to 2000, at a tenth of the rate, which is lowered to a tenth for the last
-    fifth. The batch is of 16 images at most.
+    fifth. The batch is of 16 images at most. A detector that was fine-tuned before is
+    fine-tuned by the steps, rate and batch of that time; the rest is decided anew.
 
     Args:
         detector: any.
@@ -56,21 +58,19 @@ def recipe_for(
         50
     """
     before = _told(detector)
-    if before.model.backbone == "initial":  # it has been fine-tuned already
-        parts = before.model.frozen if frozen is None else tuple(frozen)
-        model = dataclasses.replace(before.model, frozen=parts)
-        made = dataclasses.replace(before, model=model, settings=_settings(detector))
-        return made if steps is None else _timed(made, steps, before.optimizer)
-    if steps is None:
+    if "fine-tuned from" in detector.provenance:  # as gently as the last time
+        steps = before.steps if steps is None else steps
+        batch, gentle = before.batch_size, before.optimizer
+    else:
         low, high = _STEPS
-        steps = min(max(before.steps // _SHARE, low), high)
-    batch = min(before.batch_size, _BATCH)
+        steps = min(max(before.steps // _SHARE, low), high) if steps is None else steps
+        batch = min(before.batch_size, _BATCH)
+        gentle = dataclasses.replace(
+            before.optimizer, rate=before.optimizer.rate * _GENTLER, accumulate=1
+        )
     weight = before.losses.distill_weight or _WEIGHT
-    slower = dataclasses.replace(
-        before.optimizer, rate=before.optimizer.rate * _GENTLER, accumulate=1
-    )
     made = Recipe(
-        name=f"{before.name}, fine-tuned",
+        name=f"{before.name.removesuffix(_MARK)}{_MARK}",
         about="new classes for a detector that keeps its open vocabulary",
         model=_model(detector, FROZEN if frozen is None else tuple(frozen)),
         inputs=before.inputs,
@@ -86,7 +86,7 @@ def recipe_for(
         seed=before.seed,
         settings=_settings(detector),
     )
-    return _timed(made, steps, slower)
+    return _timed(made, steps, gentle)
 
 
 def fitted(recipe: Recipe, detector: Detector, start: str, masks: bool) -> Recipe:

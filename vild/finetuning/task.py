@@ -31,6 +31,7 @@ from vild.errors import InputError
 from vild.finetuning.recipe import fitted
 from vild.finetuning.replaying import check_replay, choose, left_over, mixed
 from vild.recipes import Recipe
+from vild.recipes.recipe import PARTS
 from vild.runs.classes import training_classes
 from vild.runs.folder import check_claim, run_facts, write_claim
 from vild.teachers import Teacher, fingerprint, get
@@ -171,9 +172,12 @@ def find_task(
     folder = Path(out)
     start = str(folder.absolute() / "start")
     recipe = fitted(recipe, detector, start, masks)
+    _check_recipe(recipe)
     picked = others = None
     if old is not None:
-        chosen = choose(len(old), images, recipe.seed)
+        # A fifth at least is left to measure on.
+        most = len(old) - min(rest, len(old) // 5)
+        chosen = choose(len(old), min(images, most), recipe.seed)
         picked = Picked(old, chosen)
         others = left_over(old, chosen, rest, recipe.seed)
     task = Task(
@@ -238,6 +242,22 @@ def _check_objects(dataset: Dataset) -> None:
         raise InputError(
             f"None of the {len(dataset)} images of {dataset.name!r} has an object, so "
             "there is nothing to learn: check its annotations."
+        )
+
+
+def _check_recipe(recipe: Recipe) -> None:
+    """Refuses what cannot keep an open vocabulary, or learns nothing."""
+    if recipe.classes.classifier != "text":
+        raise InputError(
+            "Fine-tuning keeps an open vocabulary, so classes.classifier must be text, "
+            f"received {recipe.classes.classifier!r}."
+        )
+    masks = recipe.model.mask_convs is not None
+    parts = [part for part in PARTS if masks or part != "mask"]
+    if set(parts) <= set(recipe.model.frozen):
+        raise InputError(
+            f"With {', '.join(recipe.model.frozen)} frozen nothing is left to train: "
+            f"leave out {' or '.join(p for p in parts if p in ('region', 'mask'))}."
         )
 
 
