@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from vild.data import finding
 from vild.data.categories import Category
 from vild.data.dataset import Dataset
 from vild.data.joined import Joined
@@ -28,18 +27,21 @@ from vild.data.stores.header import about_dataset
 from vild.detector import Detector
 from vild.distillation.road import Place, Road, check_store
 from vild.errors import InputError
+from vild.finetuning.checks import (
+    check_objects,
+    check_recipe,
+    check_space,
+    has_masks,
+    teacher_of,
+    with_images,
+)
 from vild.finetuning.recipe import fitted
 from vild.finetuning.replaying import check_replay, choose, left_over, mixed
 from vild.recipes import Recipe
-from vild.recipes.recipe import PARTS
 from vild.runs.classes import training_classes
 from vild.runs.folder import check_claim, run_facts, write_claim
 from vild.teachers import Teacher, fingerprint, get
-from vild.teachers.fingerprints import differ, show
 from vild.vocabulary import Vocabulary
-
-# Images with objects that are asked whether they have masks.
-_TRIED = 50
 
 
 @dataclass
@@ -158,21 +160,21 @@ def find_task(
     Raises:
         VildError: for what cannot be used or does not fit together.
     """
-    given = _teacher_of(detector) if teacher is None else teacher
-    new = _with_images(dataset)
-    _check_objects(new)
-    old = None if replay is None else _with_images(replay)
+    given = teacher_of(detector) if teacher is None else teacher
+    new = with_images(dataset)
+    check_objects(new)
+    old = None if replay is None else with_images(replay)
     if old is not None:
         check_replay(share, images)
     elif replay_embeddings is not None:
         raise InputError("A store of old images goes with a dataset to replay.")
     loaded = get(given)
-    _check_space(detector, loaded)
-    masks = all(_has_masks(part) for part in (new, old) if part is not None)
+    check_space(detector, loaded)
+    masks = all(has_masks(part) for part in (new, old) if part is not None)
     folder = Path(out)
     start = str(folder.absolute() / "start")
     recipe = fitted(recipe, detector, start, masks)
-    _check_recipe(recipe)
+    check_recipe(recipe)
     picked = others = None
     if old is not None:
         # A fifth at least is left to measure on.
@@ -227,73 +229,6 @@ def digest(detector: Detector) -> dict[str, Any]:
     found.update(repr((own.synonyms, base)).encode())
     found.update(own.embeddings.tobytes())
     return {"name": repr(detector), "sha256": found.hexdigest()}
-
-
-def _with_images(dataset: str | Dataset) -> Dataset:
-    found = finding.get(dataset)
-    if not len(found):
-        raise InputError(f"The dataset {found.name!r} has no images to learn from.")
-    return found
-
-
-def _check_objects(dataset: Dataset) -> None:
-    """Refuses a dataset that nobody has labelled anything in."""
-    if not any(len(dataset[i]) for i in range(len(dataset))):  # mostly the first has
-        raise InputError(
-            f"None of the {len(dataset)} images of {dataset.name!r} has an object, so "
-            "there is nothing to learn: check its annotations."
-        )
-
-
-def _check_recipe(recipe: Recipe) -> None:
-    """Refuses what cannot keep an open vocabulary, or learns nothing."""
-    if recipe.classes.classifier != "text":
-        raise InputError(
-            "Fine-tuning keeps an open vocabulary, so classes.classifier must be text, "
-            f"received {recipe.classes.classifier!r}."
-        )
-    masks = recipe.model.mask_convs is not None
-    parts = [part for part in PARTS if masks or part != "mask"]
-    if set(parts) <= set(recipe.model.frozen):
-        raise InputError(
-            f"With {', '.join(recipe.model.frozen)} frozen nothing is left to train: "
-            f"leave out {' or '.join(p for p in parts if p in ('region', 'mask'))}."
-        )
-
-
-def _teacher_of(detector: Detector) -> str:
-    spec = detector.lexicon.spec
-    if spec is None:
-        raise InputError(
-            "The detector does not say which teacher's space its regions are in: name "
-            "its teacher."
-        )
-    return spec
-
-
-def _check_space(detector: Detector, teacher: Teacher) -> None:
-    """Refuses a teacher of another space than that of the detector's regions."""
-    marks, mark = detector.lexicon.marks, fingerprint(teacher)
-    recorded = detector.lexicon.recorded
-    if recorded is None and detector.lexicon.spec is None:
-        raise InputError(
-            "The detector's classes were not encoded by any teacher (as those of "
-            "recipes with a learned classifier), so it has no open vocabulary to keep: "
-            "start from one that was trained with a text classifier."
-        )
-    dim = detector.model.config["dim"]
-    if all(differ(one, mark) for one in marks) or teacher.dim != dim:
-        raise InputError(
-            f"The detector's regions are in the space of {show(recorded)}, of {dim} "
-            f"dimensions, but the teacher is {show(mark)}: fine-tune with the teacher "
-            "that it was trained with."
-        )
-
-
-def _has_masks(dataset: Dataset) -> bool:
-    """Whether the objects of the first images with any have masks."""
-    some = (dataset[i] for i in range(min(_TRIED, len(dataset))))
-    return all(e.packed_masks is not None for e in some if len(e))
 
 
 def _own_categories(own: Vocabulary) -> list[Category]:
