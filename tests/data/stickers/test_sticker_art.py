@@ -2,6 +2,8 @@
 
 import json
 import sys
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +83,30 @@ def test_an_alias_of_an_alias(tmp_path, monkeypatch):
     art = Art(make_art(style))
     assert art.codes == (picture.code,)
     assert art.picture(picture.code).shape == (SIDE, SIDE // 2, 4)
+
+
+@pytest.mark.usefixtures("resvg")
+def test_what_a_style_draws_wrongly_is_not_used(packages, monkeypatch):
+    folder, styles = packages
+    monkeypatch.setenv(SOURCE, str(folder))
+    for style in styles:
+        whole = Art(make_art(style))
+        wrong = replace(style, wrong=frozenset(whole.codes[:2]))
+        some = Art(make_art(wrong))
+        assert some.codes == whole.codes[2:]
+        assert some.digest != whole.digest
+
+
+def test_the_digest_is_of_pixels_however_they_are_packed(styles, monkeypatch, tmp_path):
+    usual = Art(make_art(styles[2]))
+    real = zlib.compress
+    monkeypatch.setattr(
+        "vild.data.stickers.art.zlib.compress", lambda data, _: real(data, 1)
+    )
+    monkeypatch.setenv("VILD_CACHE", str(tmp_path))
+    other = Art(make_art(styles[2]))
+    assert other.path.read_bytes() != usual.path.read_bytes()
+    assert other.digest == usual.digest
 
 
 def test_what_is_not_made_yet_says_how(styles):

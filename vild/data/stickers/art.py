@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vild.checkpoints.cache import cache_dir
-from vild.data.stickers.concepts import concepts
+from vild.data.stickers.concepts import Drawn, concepts
 from vild.data.stickers.icons import read_pictures
 from vild.data.stickers.packages import obtain
 from vild.data.stickers.styles import STYLES, Style
@@ -19,7 +19,7 @@ from vild.errors import DataError
 from vild.files import replacing, writing
 
 SIDE = 160  # pixels of the square that each picture is drawn into
-_FORM = 1  # of the file; another number makes all files anew
+_FORM = 2  # of the file; another number makes all files anew
 _LEAST = 24  # pixels of alpha: what has fewer is no picture
 
 
@@ -32,7 +32,7 @@ class Art:
     Attributes:
         style: its name.
         codes: of the pictures it has, see `Drawn`.
-        digest: of all its pixels.
+        digest: of its codes, sizes and pixels, whatever packed them.
 
     Raises:
         DataError: if the file is missing, damaged or none of these.
@@ -51,7 +51,7 @@ class Art:
                 "file and run: vild data stickers"
             ) from error
         self.style: str = about["style"]
-        self.digest = f"{zlib.crc32(self._data.tobytes()):08x}"
+        self.digest: str = about["digest"]
         self.codes: tuple[str, ...] = tuple(codes)
         starts = np.concatenate([[0], ends[:-1]])
         self._rows = dict(zip(codes, range(len(codes)), strict=True))
@@ -91,7 +91,7 @@ def art_path(style: Style) -> Path:
     Returns:
         The file; it need not exist yet.
     """
-    codes = sorted(p.code for concept in concepts() for p in concept.pictures)
+    codes = sorted(picture.code for picture in _wanted(style))
     made_of = f"{_FORM}:{SIDE}:{style.sha512}:{','.join(codes)}"
     key = hashlib.sha256(made_of.encode()).hexdigest()[:12]
     return cache_dir() / "stickers" / f"{style.name}-{key}.npz"
@@ -115,8 +115,10 @@ def make_art(style: Style) -> Path:
     if path.is_file():
         return path
     package = obtain(style)
-    wanted = [p for concept in concepts() for p in concept.pictures]
+    wanted = _wanted(style)
     codes, sizes, packed = [], [], []
+    # Of the pixels as they are: other builds of zlib pack them in other ways.
+    digest = hashlib.sha256()
     # None: only where a person looks.
     with tqdm(total=len(wanted), desc=style.name, unit="picture", disable=None) as bar:
         for picture, pixels in read_pictures(style, package, wanted, SIDE):
@@ -127,15 +129,18 @@ def make_art(style: Style) -> Path:
             codes.append(picture.code)
             sizes.append(cut.shape[:2])
             packed.append(zlib.compress(cut.tobytes(), 6))
+            digest.update(f"{picture.code}:{cut.shape[0]}x{cut.shape[1]}:".encode())
+            digest.update(cut.tobytes())
     if not codes:
         raise DataError(
             f"{str(package)!r} has none of the pictures of the stickers: delete it "
             "and fetch it again."
         )
+    about = {"style": style.name, "side": SIDE, "digest": digest.hexdigest()[:16]}
     with writing(path), replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
-            about=np.array(json.dumps({"style": style.name, "side": SIDE})),
+            about=np.array(json.dumps(about)),
             codes=np.array(codes),
             sizes=np.array(sizes, np.int64),
             ends=np.cumsum([len(data) for data in packed]),
@@ -179,6 +184,11 @@ def opened(path: Path) -> Art:
         DataError: as for `Art`.
     """
     return Art(path)
+
+
+def _wanted(style: Style) -> list[Drawn]:
+    pictures = [picture for concept in concepts() for picture in concept.pictures]
+    return [picture for picture in pictures if picture.code not in style.wrong]
 
 
 def _trimmed(pixels: np.ndarray) -> np.ndarray:

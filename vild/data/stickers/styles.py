@@ -21,6 +21,7 @@ class Style:
         source: where it comes from.
         form: `iconify`: a json of SVG bodies; `webp`: a file for each picture.
         other_names: whether pictures go by Mozilla's names.
+        wrong: codes under which the set draws something else; they are not used.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Style:
     source: str
     form: str = "iconify"
     other_names: bool = False
+    wrong: frozenset[str] = frozenset()
 
     @property
     def file_name(self) -> str:
@@ -68,6 +70,8 @@ STYLES = (
         "Apache-2.0",
         "Google",
         "https://github.com/googlefonts/noto-emoji",
+        # Its `cricket` is the game.
+        wrong=frozenset({"1f997"}),
     ),
     Style(
         "openmoji",
@@ -90,6 +94,8 @@ STYLES = (
         "CC-BY-4.0",
         "Emoji One (EmojiTwo)",
         "https://github.com/EmojiTwo/emojitwo",
+        # Its `cricket` is the game; its film projector a camera.
+        wrong=frozenset({"1f997", "1f4fd"}),
     ),
     Style(
         "emojione-v1",
@@ -101,6 +107,8 @@ STYLES = (
         "CC-BY-SA-4.0",
         "Emoji One",
         "https://github.com/joypixels/emojione-legacy",
+        # Its boar is the face of a pig.
+        wrong=frozenset({"1f417"}),
     ),
     Style(
         "fxemoji",
@@ -113,6 +121,8 @@ STYLES = (
         "Mozilla",
         "https://github.com/mozilla/fxemoji",
         other_names=True,
+        # Its umbrella is closed, its boar the face of a pig.
+        wrong=frozenset({"2602", "1f417"}),
     ),
     Style(
         "twemoji",
