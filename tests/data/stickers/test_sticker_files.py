@@ -79,6 +79,18 @@ def test_going_on_where_it_stopped(tmp_path, capsys):
     assert json.loads(whole)["categories"][0]["frequency"] == "f"
 
 
+@pytest.mark.parametrize("left", ["annotations.json", "images", "val-1.tfrecord"])
+@pytest.mark.usefixtures("made")
+def test_files_that_nobody_claims_are_not_taken_for_finished_work(
+    left, tmp_path, capsys
+):
+    command = [*COMMAND, "--out", str(tmp_path), "--size", "64", "--splits", "val:2"]
+    (tmp_path / "val" / left).mkdir(parents=True)
+    assert main(command) == 1
+    assert f"holds {left!r} but no 'stickers.json'" in capsys.readouterr().err
+    assert [p.name for p in (tmp_path / "val").iterdir()] == [left]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

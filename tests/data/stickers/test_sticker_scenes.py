@@ -1,6 +1,8 @@
 """Scenes of stickers as a dataset."""
 
+import importlib
 import multiprocessing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,6 +120,25 @@ def test_scenes_are_the_same_every_time_and_everywhere():
         Stickers("val", (96, 96)).fingerprint,
     ]
     assert len(set(prints)) == len(prints)
+
+
+@pytest.mark.usefixtures("made")
+def test_the_fingerprint_tells_of_the_concepts_and_the_hands(monkeypatch):
+    module = importlib.import_module("vild.data.stickers.concepts")
+    known = list(concepts())
+    changes = [
+        replace(known[0], synonyms=(*known[0].synonyms, "another name")),
+        replace(known[0], part="val"),
+        replace(known[0], pictures=()),
+    ]
+    prints = {Stickers("val").fingerprint}
+    for changed in changes:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "concepts", lambda new=changed: (new, *known[1:]))
+            module.concepts_digest.cache_clear()
+            prints.add(Stickers("val").fingerprint)
+    module.concepts_digest.cache_clear()
+    assert len(prints) == 4
 
 
 def _scene(scenes, index):

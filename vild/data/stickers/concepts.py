@@ -1,6 +1,8 @@
 """What stickers show: names, synonyms, and which pictures belong to them."""
 
 import functools
+import hashlib
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -55,6 +57,24 @@ def concepts() -> tuple[Concept, ...]:
     text = files("vild.data.stickers").joinpath("concepts.txt").read_text("utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return tuple(_read(line) for line in lines)
+
+
+@functools.cache
+def concepts_digest() -> str:
+    """Tells one list of concepts from another.
+
+    Returns:
+        16 hexadecimal digits of all names, synonyms, parts and codes, in order.
+
+    Example:
+        >>> len(concepts_digest())
+        16
+    """
+    known = [
+        [concept.part, concept.synonyms, [picture.code for picture in concept.pictures]]
+        for concept in concepts()
+    ]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
 def _read(line: str) -> Concept:

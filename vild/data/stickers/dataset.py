@@ -11,7 +11,7 @@ from vild.data.object_masks import ObjectMasks
 from vild.data.pictures import Picture
 from vild.data.stickers.art import Art, open_art, opened
 from vild.data.stickers.backdrop import backdrop
-from vild.data.stickers.concepts import concepts
+from vild.data.stickers.concepts import concepts, concepts_digest
 from vild.data.stickers.scene import Scene, finished, turned
 from vild.data.stickers.splits import OBJECTS, categories, read_split, shares
 from vild.errors import InputError
@@ -41,7 +41,8 @@ class Stickers:
         name: `stickers:` and the split, with the styles if they were named.
         categories: of the concepts that the split draws; ids are the same in all.
             In `train` those of the part `val` are excluded.
-        fingerprint: changes with the arguments and the pictures.
+        fingerprint: changes with the arguments, the list of concepts, the styles of
+            the split and their pictures.
 
     Raises:
         InputError: for another split or style, or sizes that nothing fits into.
@@ -77,7 +78,9 @@ class Stickers:
         self._share = shares(wanted.split, drawn)
         self.name = f"stickers:{wanted.name}"
         self.categories: Sequence[Category] = categories(wanted.split)
-        made_of = (wanted.name, self._size, objects, seed, [art.digest for art in arts])
+        hands = [f"{art.style}={art.digest}" for art in arts]
+        drawn_how = (wanted.name, self._size, objects, seed, hands)
+        made_of = (concepts_digest(), *drawn_how)
         self.fingerprint = f"stickers-{_FORM}:" + ":".join(map(str, made_of))
 
     def __len__(self) -> int:

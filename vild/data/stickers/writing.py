@@ -41,7 +41,8 @@ def write_split(
         The split's folder.
 
     Raises:
-        DataError: if the folder holds other scenes.
+        DataError: if the folder holds other scenes, or files without `stickers.json`,
+            by which scenes of one kind are told from another.
         InputError: if it cannot be written.
     """
     wanted = read_split(scenes.name.partition(":")[2])
@@ -160,14 +161,21 @@ def _claim(folder: Path, about: dict[str, object]) -> None:
     path = folder / _CLAIM
     if path.is_file():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            claimed = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
-            found = None
-        if found != about:
+            claimed = None
+        if claimed != about:
             raise DataError(
                 f"{str(folder)!r} holds other scenes: name another folder, or "
                 "delete it."
             )
         return
+    found = [folder / name for name in ("annotations.json", "images")]
+    left = [p.name for p in (*found, *folder.glob("*.tfrecord")) if p.exists()]
+    if left:
+        raise DataError(
+            f"{str(folder)!r} holds {left[0]!r} but no {_CLAIM!r}, which tells what "
+            "scenes these are: name another folder, or delete it."
+        )
     with writing(path), replacing(path) as temporary:
         temporary.write_text(json.dumps(about) + "\n", encoding="utf-8")
