@@ -1,6 +1,8 @@
 import re
 from collections import Counter
 
+import pytest
+
 from vild.data.stickers.concepts import PARTS, concepts
 from vild.data.stickers.styles import STYLES, style, styles_of
 
@@ -18,6 +20,81 @@ def test_every_picture_belongs_to_one_concept():
     codes = Counter(p.code for c in concepts() for p in c.pictures)
     assert max(codes.values()) == 1
     assert all(re.fullmatch(r"[0-9a-f]+(-[0-9a-f]+)*", code) for code in codes)
+
+
+# What may end in the same words all the same.
+DIFFERENT = {
+    ("fortune cookie", "cookie"): "folded, with a slip of paper",
+    ("champagne glasses", "glasses"): "the others are spectacles",
+    ("clinking glasses", "glasses"): "the others are spectacles",
+    ("cocktail glass", "glasses"): "the others are spectacles",
+    ("magnifying glass", "glasses"): "the others are spectacles",
+    ("teddy bear", "bear"): "a toy; the other is an animal's face",
+    ("palm tree", "tree"): "a stem with fronds; the other is a round crown",
+    ("lab coat", "coat"): "white and open; the other is coloured and closed",
+    ("bowl with spoon", "spoon"): "a bowl first of all",
+    ("tent", "circus tent"): "small and open; the other is a striped big top",
+}
+
+
+def singular(name):
+    """The words of a name without endings of the plural."""
+    words = []
+    for word in name.replace("-", " ").split():
+        if re.search(r"(ss|x|ch|sh)es$", word):
+            word = word[:-2]
+        elif re.search(r"[^s]{3}ies$", word):
+            word = f"{word[:-3]}y"
+        elif re.search(r"[^su]s$", word):
+            word = word[:-1]
+        words.append(word)
+    return words
+
+
+def test_no_held_out_concept_is_called_like_a_base_one():
+    names = {n: (c.part, singular(n)) for c in concepts() for n in c.synonyms}
+    base = {name: words for name, (part, words) in names.items() if part == "base"}
+    alike = set()
+    for one, (part, words) in names.items():
+        for other, others in base.items() if part != "base" else ():
+            shared = min(len(words), len(others))
+            if words[-shared:] == others[-shared:]:
+                alike.add((one, other))
+    assert alike == set(DIFFERENT)
+
+
+@pytest.mark.parametrize(
+    "together",
+    [
+        "loudspeaker, speaker, megaphone",
+        "postbox, mailbox",
+        "chair, seat",
+        "stack of books, book, open book, notebook, spiral notepad",
+        "subway train, train",
+        "ice cream, soft ice cream",
+        "wheelchair, motorized wheelchair",
+        "film camera, video camera, film projector",
+        "nest, nest with eggs",
+        "drum, long drum",
+        "key, old key",
+        "cloud, thundercloud, rain cloud",
+        "christmas tree, evergreen tree",
+        "banknote, money with wings",
+        "red apple, green apple",
+        "umbrella, closed umbrella",
+        "chick, hatching chick",
+        "scooter, kick scooter",
+        "microphone, studio microphone",
+        "envelope, red envelope",
+        "ram, sheep",
+        "temple, bank",
+        "compact disc, minidisc",
+        "boot, hiking boot",
+    ],
+)
+def test_what_looks_alike_is_in_one_part(together):
+    parts = {c.name: c.part for c in concepts()}
+    assert len({parts[name] for name in together.split(", ")}) == 1
 
 
 def test_parts_come_one_after_another():
