@@ -53,7 +53,7 @@ def test_every_form_gives_its_pictures(made):
     codes = {p.code for p, _ in drawn()}
     named = {p.code for p, _ in drawn() if p.other_name}
     found = {style.name: set(open_art(style).codes) for style in made}
-    assert found == {"plain": codes, "named": named, "painted": codes}
+    assert found == {"plain": codes, "named": named, "painted": codes, "inked": codes}
     art = open_art(made[0])
     for code in art.codes[:5]:
         picture = art.picture(code)

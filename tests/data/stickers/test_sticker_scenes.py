@@ -169,14 +169,38 @@ def test_other_sizes_and_numbers(size):
 
 @pytest.mark.usefixtures("made")
 def test_the_hands_can_be_chosen():
-    scenes = Stickers("train/painted:5")
-    assert (scenes.name, len(scenes)) == ("stickers:train/painted", 5)
-    assert scenes[0].file_name == "stickers-train-painted-000000.png"
-    both = Stickers("train/plain+painted:5")
+    scenes = Stickers("train/inked:5")
+    assert (scenes.name, len(scenes)) == ("stickers:train/inked", 5)
+    assert scenes[0].file_name == "stickers-train-inked-000000.png"
+    both = Stickers("train/plain+inked:5")
     prints = {s.fingerprint for s in (scenes, both, Stickers("train"))}
     assert len(prints) == 3
     # What differs is who drew them, not what is drawn.
     assert [c.name for c in both.categories] == [c.name for c in scenes.categories]
+
+
+@pytest.mark.parametrize(
+    ("split", "style"),
+    [
+        ("train", "painted"),
+        ("train", "named"),
+        ("val", "painted"),
+        ("val-unseen", "plain"),
+        ("test-seen", "plain+painted"),
+        ("test-unseen", "plain"),
+        ("test-unseen", "named"),
+    ],
+)
+@pytest.mark.usefixtures("made")
+def test_what_is_held_out_stays_unseen(split, style):
+    with pytest.raises(InputError, match=f"The scenes of '{split}' are drawn by"):
+        Stickers(f"{split}/{style}:5")
+
+
+@pytest.mark.usefixtures("made")
+def test_a_style_is_named_once():
+    with pytest.raises(InputError, match=r"named once, received 'plain\+plain'"):
+        Stickers("train/plain+plain")
 
 
 @pytest.mark.parametrize(

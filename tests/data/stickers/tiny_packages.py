@@ -88,9 +88,10 @@ def make_style(folder, name, part, files, form="iconify", other_names=False):
 
 
 def make_styles(folder):
-    """One style of each part and form."""
+    """A style of each part and form, and one more of training."""
     return (
         make_style(folder, "plain", "train", iconify()),
         make_style(folder, "named", "val", iconify(True), other_names=True),
         make_style(folder, "painted", "test", webp(), "webp"),
+        make_style(folder, "inked", "train", iconify()),
     )

@@ -66,15 +66,16 @@ def read_split(text: str) -> Wanted:
     """Reads which scenes are asked for.
 
     Args:
-        text: the name of a split; after a `/` names of styles, with `+` between
-            them, if not all of the split's or others than these are wanted; after a
-            `:` the number of scenes, if it is not the split's own.
+        text: the name of a split; after a `/` names of some of its styles, with `+`
+            between them, if not all are wanted; after a `:` the number of scenes, 1
+            or more, if it is not the split's own.
 
     Returns:
         It.
 
     Raises:
-        InputError: if there is no such split or style, or the number is none.
+        InputError: if there is no such split or style, the split is not drawn by
+            that style, one is named twice, or the number is none.
 
     Example:
         >>> wanted = read_split("test-unseen/twemoji:500")
@@ -91,8 +92,24 @@ def read_split(text: str) -> Wanted:
     split = SPLITS[bare]
     styles = styles_of(split.styles)
     if slash:
-        styles = tuple(style(hand) for hand in hands.split("+"))
+        styles = _named(hands.split("+"), bare, split)
     return Wanted(name, split, styles, int(count) if count else split.length)
+
+
+def _named(names: list[str], name: str, split: Split) -> tuple[Style, ...]:
+    """Some of a split's styles: no other, or what is held out would be seen."""
+    named = tuple(style(one) for one in names)
+    known = ", ".join(one.name for one in styles_of(split.styles))
+    for one in named:
+        if one.part != split.styles:
+            raise InputError(
+                f"The scenes of {name!r} are drawn by {known} or some of these, so "
+                f"that what is held out stays unseen; received {one.name!r}, which is "
+                f"a style of the part {one.part!r}."
+            )
+    if len(set(names)) < len(names):
+        raise InputError(f"A style can be named once, received {'+'.join(names)!r}.")
+    return named
 
 
 def shares(split: Split, drawn: np.ndarray) -> np.ndarray:
