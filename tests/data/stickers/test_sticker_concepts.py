@@ -1,9 +1,11 @@
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from vild.data.stickers.concepts import PARTS, concepts
+from vild.data.stickers.credits import credits_text
 from vild.data.stickers.styles import STYLES, style, styles_of
 
 
@@ -101,6 +103,30 @@ def test_parts_come_one_after_another():
     parts = [c.part for c in concepts()]
     assert parts == sorted(parts, key=PARTS.index)
     assert Counter(parts) == {"base": 481, "novel": 145, "val": 48}
+
+
+def test_the_credits_say_what_the_licences_ask_for():
+    for one in STYLES:
+        text = credits_text([one])
+        assert f"| {one.author} | {one.licence} | https://" in text
+        assert one.source in text
+        notice = "Copyright (c) Microsoft Corporation." in text
+        assert notice == (one.licence == "MIT")
+        assert notice == ("The above copyright notice and this permission" in text)
+        assert ("share alike" in text) == (one.licence == "CC-BY-SA-4.0")
+
+
+def test_the_docs_credit_everybody_alike():
+    docs = Path(__file__).parents[3] / "docs"
+    rows = (docs / "stickers.md").read_text("utf-8").splitlines()
+    for one in STYLES:
+        words = re.compile(rf"\| ([\w-]+, )*{one.name}(, [\w-]+)* \| (.*)")
+        told = [found[3] for row in rows if (found := words.match(row))]
+        author = one.author.partition(" (")[0]
+        assert any(row.startswith(f"{author} | {one.licence} |") for row in told)
+    notice = (docs / "images" / "stickers-NOTICE.md").read_text("utf-8")
+    assert "Copyright (c) Microsoft Corporation." in notice
+    assert "Apache-2.0" in notice
 
 
 def test_styles_of_one_artwork_are_in_one_part():

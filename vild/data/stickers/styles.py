@@ -92,7 +92,7 @@ STYLES = (
         "T9+T3HIbJNLKKsmxYKlaYhvnHYkz/HNYTV7SHCXVZPfeUi4FqskY70YeN8yYAZT8"
         "cCv7w5vJxS4Q1m8zb9CMMg==",
         "CC-BY-4.0",
-        "Emoji One (EmojiTwo)",
+        "Emoji One 2, EmojiTwo",
         "https://github.com/EmojiTwo/emojitwo",
         # Its `cricket` is the game; its film projector a camera.
         wrong=frozenset({"1f997", "1f4fd"}),
@@ -105,7 +105,7 @@ STYLES = (
         "UjI2VQEXVtGlPBvQuxEizro7QCgBcJDOYwKUupquvvZ8UV4xOlvm45IU82JYWegi"
         "AWLerY79gFLMZ26U6Ms+ww==",
         "CC-BY-SA-4.0",
-        "Emoji One",
+        "Emoji One 1",
         "https://github.com/joypixels/emojione-legacy",
         # Its boar is the face of a pig.
         wrong=frozenset({"1f417"}),
@@ -117,7 +117,8 @@ STYLES = (
         "1.2.2",
         "UAasRaxzFUKfIGSmLwnoarsssA4LX0VLLuEmplIqM6ZNQqIQRtav8tZ4H1neTlBr"
         "eXuMQyAifr5jP4kn78DpiQ==",
-        "Apache-2.0",
+        # Of the artwork; Apache-2.0, which iconify says, is that of the code.
+        "CC-BY-4.0",
         "Mozilla",
         "https://github.com/mozilla/fxemoji",
         other_names=True,

@@ -9,6 +9,7 @@ from vild.data.coco_writing import write_coco
 from vild.data.record_writing import write_records
 from vild.data.stickers.art import make_art, open_art
 from vild.data.stickers.concepts import PARTS, concepts
+from vild.data.stickers.credits import credits_text
 from vild.data.stickers.dataset import Stickers
 from vild.data.stickers.splits import categories, read_split
 from vild.data.stickers.styles import Style
@@ -58,48 +59,6 @@ def write_split(
     if records:
         write_records(scenes, folder, split, workers=workers)
     return folder
-
-
-def credits_text(styles: Sequence[Style]) -> str:
-    """Who drew the pictures, in Markdown.
-
-    Args:
-        styles: whose.
-
-    Returns:
-        A text with a row for each style.
-
-    Example:
-        >>> from vild.data.stickers.styles import styles_of
-        >>> "OpenMoji" in credits_text(styles_of("train"))
-        True
-    """
-    rows = [
-        f"| {one.name} | {one.author} | {one.licence} | {one.source} | "
-        f"`{one.package}` {one.version} |"
-        for one in styles
-    ]
-    shared_alike = [one.name for one in styles if "-SA-" in one.licence]
-    lines = [
-        "# Credits of the stickers",
-        "",
-        "The scenes are composed of these pictures, rasterised, resized, turned, "
-        "coloured and partly covered:",
-        "",
-        "| style | drawn by | licence | source | package |",
-        "|---|---|---|---|---|",
-        *rows,
-        "",
-        "Names and synonyms follow Unicode CLDR (Unicode License V3) as the package "
-        "`emojibase-data` (MIT) gives them.",
-    ]
-    if shared_alike:
-        lines += [
-            "",
-            f"Who passes on scenes that show {', '.join(shared_alike)} must do so "
-            "under the licence of these pictures (share alike).",
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def make_all(splits: Sequence[str]) -> list[Style]:
