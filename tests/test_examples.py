@@ -38,7 +38,7 @@ MODULES = [
     "data.squares",
     "data.stacking",
     "data.stickers.backdrop",
-    "data.stickers.concepts",
+    "data.stickers.catalogue",
     "data.stickers.credits",
     "data.stickers.scene",
     "data.stickers.splits",

@@ -70,8 +70,10 @@ def _add_stickers(verbs: Any) -> None:
 
 
 def _stickers(arguments: argparse.Namespace) -> int:
+    from vild.data.processes import check_workers
     from vild.data.stickers import SPLITS, Stickers
-    from vild.data.stickers.splits import read_split
+    from vild.data.stickers.dataset import check_scenes
+    from vild.data.stickers.splits import OBJECTS, read_split
     from vild.data.stickers.writing import make_all, summary, write_split
 
     wanted = (arguments.splits or ",".join(SPLITS)).split(",")
@@ -82,16 +84,17 @@ def _stickers(arguments: argparse.Namespace) -> int:
         )
     if arguments.out is None and arguments.records:
         raise InputError("--records needs --out, the folder to write to.")
-    if arguments.seed < 0:
-        raise InputError(f"--seed must be 0 or more, received {arguments.seed}.")
-    print(summary(make_all(wanted), wanted))
-    if arguments.out is None:
-        return 0
     size = arguments.size
     square = (size, size) if isinstance(size, int) else size
     workers = (
         arguments.workers if arguments.workers is not None else options.processors()
     )
+    # Before anything is fetched.
+    check_scenes(square, OBJECTS, arguments.seed)
+    check_workers(workers)
+    print(summary(make_all(wanted), wanted))
+    if arguments.out is None:
+        return 0
     print()
     for split in wanted:
         scenes = Stickers(split, size=square, seed=arguments.seed)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vild.data.stickers.concepts import PARTS, concepts
+from vild.data.stickers.catalogue import PARTS, concepts
 from vild.data.stickers.credits import credits_text
 from vild.data.stickers.styles import STYLES, style, styles_of
 

@@ -59,6 +59,26 @@ def test_the_files_hold_the_scenes(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("made")
+def test_files_of_training_tell_nothing_of_what_is_held_out(tmp_path):
+    command = [*COMMAND, "--out", str(tmp_path), "--size", "64", "--records"]
+    assert main([*command, "--splits", "train:20,test-seen:20"]) == 0
+    base = {c.id for c in Stickers("train").categories if c.base}
+    scenes = Stickers("train:20", size=(64, 64))
+    for spec in (f"lvis:{tmp_path}/train", f"tfrecord:{tmp_path}/train"):
+        left_out = 0
+        for one, other in zip(get(spec), scenes, strict=True):
+            kept = np.isin(other.category_ids, [*base])
+            left_out += (~kept).sum()
+            np.testing.assert_array_equal(one.category_ids, other.category_ids[kept])
+            np.testing.assert_array_equal(one.masks, other.masks[kept])
+            np.testing.assert_array_equal(one.image, other.image)
+            assert set(one.negative_ids) == base - set(other.category_ids)
+        assert left_out > 5
+    test = get(f"lvis:{tmp_path}/test-seen")
+    assert {i for one in test for i in one.category_ids.tolist()} - base
+
+
+@pytest.mark.usefixtures("made")
 def test_going_on_where_it_stopped(tmp_path, capsys):
     command = [*COMMAND, "--out", str(tmp_path), "--size", "64", "--splits"]
     assert main([*command, "val:6"]) == 0
@@ -99,7 +119,9 @@ def test_files_that_nobody_claims_are_not_taken_for_finished_work(
         (["--splits", "val:x", "--out", "a"], "received 'val:x'"),
         (["--splits", "val/oils"], "The styles of stickers are plain, named"),
         (["--records"], "--records needs --out"),
-        (["--seed", "-1"], "--seed must be 0 or more"),
+        (["--seed", "-1"], "The seed must be 0 to 4294967295"),
+        (["--seed", "4294967296"], "The seed must be 0 to 4294967295"),
+        (["--splits", "val:0"], "1 or more, if wanted"),
         (["--size", "20", "--out", "a"], "at least 64 pixels"),
         (["--workers", "0", "--out", "a"], "Workers must be 1"),
     ],
@@ -114,6 +136,17 @@ def test_arguments_that_cannot_be_used(
     assert message in said
     assert said.count("\n") == 1
     assert not [p for p in tmp_path.rglob("*") if p.name == "annotations.json"]
+
+
+@pytest.mark.parametrize("arguments", [["--size", "20"], ["--workers", "0"]])
+@pytest.mark.usefixtures("styles")
+def test_what_cannot_be_is_told_before_anything_is_fetched(
+    arguments, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setenv("VILD_CACHE", str(tmp_path))
+    assert main(["data", "stickers", *arguments]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.usefixtures("styles")

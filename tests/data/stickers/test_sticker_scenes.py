@@ -124,7 +124,7 @@ def test_scenes_are_the_same_every_time_and_everywhere():
 
 @pytest.mark.usefixtures("made")
 def test_the_fingerprint_tells_of_the_concepts_and_the_hands(monkeypatch):
-    module = importlib.import_module("vild.data.stickers.concepts")
+    module = importlib.import_module("vild.data.stickers.catalogue")
     known = list(concepts())
     changes = [
         replace(known[0], synonyms=(*known[0].synonyms, "another name")),
@@ -210,6 +210,8 @@ def test_a_style_is_named_once():
         ("val/oils",),
         ("val/",),
         ("train:x",),
+        ("train:0",),
+        ("val", (64, 64), (1, 3), 2**32),
         ("val", (32, 64)),
         ("val", (64, 64), (0, 3)),
         ("val", (64, 64), (4, 3)),

@@ -9,7 +9,7 @@ import tarfile
 import numpy as np
 from PIL import Image
 
-from vild.data.stickers.concepts import concepts
+from vild.data.stickers.catalogue import concepts
 from vild.data.stickers.styles import Style
 
 SHAPES = (

@@ -6,7 +6,7 @@ masks. The pictures come from packages of the npm registry, fetched once by
 """
 
 from vild.data.stickers.art import Art, make_art, open_art
-from vild.data.stickers.concepts import Concept, Drawn, concepts
+from vild.data.stickers.catalogue import Concept, Drawn, concepts
 from vild.data.stickers.dataset import Stickers
 from vild.data.stickers.splits import SPLITS, Split
 from vild.data.stickers.styles import STYLES, Style, style, styles_of

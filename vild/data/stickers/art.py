@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vild.checkpoints.cache import cache_dir
-from vild.data.stickers.concepts import Drawn, concepts
+from vild.data.stickers.catalogue import Drawn, concepts
 from vild.data.stickers.icons import read_pictures
 from vild.data.stickers.packages import obtain
 from vild.data.stickers.styles import STYLES, Style

@@ -11,7 +11,7 @@ from vild.data.object_masks import ObjectMasks
 from vild.data.pictures import Picture
 from vild.data.stickers.art import Art, open_art, opened
 from vild.data.stickers.backdrop import backdrop
-from vild.data.stickers.concepts import concepts, concepts_digest
+from vild.data.stickers.catalogue import concepts, concepts_digest
 from vild.data.stickers.scene import Scene, finished, turned
 from vild.data.stickers.splits import OBJECTS, categories, read_split, shares
 from vild.errors import InputError
@@ -35,7 +35,7 @@ class Stickers:
             styles only: `test-unseen/twemoji`; with a number of scenes: `train:500`.
         size: (height, width) of the scenes in pixels.
         objects: fewest and most objects in a scene.
-        seed: of everything, 0 or more.
+        seed: of everything, 0 to 2**32 - 1.
 
     Attributes:
         name: `stickers:` and the split, with the styles if they were named.
@@ -63,13 +63,7 @@ class Stickers:
         seed: int = 0,
     ) -> None:
         wanted = read_split(split)
-        if min(size) < 64 or not 1 <= objects[0] <= objects[1] <= _MOST:
-            raise InputError(
-                f"Scenes need at least 64 pixels each way and 1 to {_MOST} objects, "
-                f"fewest before most; received size {size} and objects {objects}."
-            )
-        if seed < 0:
-            raise InputError(f"The seed must be 0 or more, received {seed}.")
+        check_scenes(size, objects, seed)
         self._size, self._objects = (int(size[0]), int(size[1])), objects
         self._seed, self._length = (seed, wanted.split.number), wanted.length
         arts = [open_art(style) for style in wanted.styles]
@@ -136,6 +130,27 @@ class Stickers:
             if scene.paste(picture, rng):
                 rows.append(row)
         return rows
+
+
+def check_scenes(size: tuple[int, int], objects: tuple[int, int], seed: int) -> None:
+    """Tells scenes that cannot be composed, before anything is fetched.
+
+    Args:
+        size: as for `Stickers`.
+        objects: likewise.
+        seed: likewise.
+
+    Raises:
+        InputError: if nothing fits, or the seed is no number of 32 bits.
+    """
+    if min(size) < 64 or not 1 <= objects[0] <= objects[1] <= _MOST:
+        raise InputError(
+            f"Scenes need at least 64 pixels each way and 1 to {_MOST} objects, "
+            f"fewest before most; received size {size} and objects {objects}."
+        )
+    # numpy splits a larger one into words of 32 bits, so two seeds could mean the same.
+    if not 0 <= seed < 2**32:
+        raise InputError(f"The seed must be 0 to {2**32 - 1}, received {seed}.")
 
 
 def _drawn_by(arts: Sequence[Art]) -> list[list[tuple[Path, str]]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from vild.data.stickers.concepts import Drawn
+from vild.data.stickers.catalogue import Drawn
 from vild.data.stickers.styles import Style
 from vild.errors import DataError, InputError, VildError
 

@@ -103,8 +103,15 @@ def _copy(style: Style, folder: Path, destination: Path) -> str:
             f"{style.file_name!r}: put it there (npm pack "
             f"{style.package}@{style.version} makes it)."
         )
-    with replacing(destination) as temporary:
-        shutil.copyfile(found, temporary)
+    try:
+        source = found.open("rb")
+    except OSError as error:
+        raise DownloadError(
+            f"{found} cannot be read ({error.strerror or error}): let this user read "
+            "it."
+        ) from error
+    with source, replacing(destination) as temporary, temporary.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
     return str(found)
 
 
@@ -153,7 +160,13 @@ def _registry() -> str:
             return value
     settings = Path.home() / ".npmrc"
     if settings.is_file():
-        text = settings.read_text(encoding="utf-8", errors="replace")
+        try:
+            text = settings.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise DownloadError(
+                f"{settings} cannot be read ({error.strerror or error}): it may name "
+                f"npm's registry; name one by {SOURCE} instead."
+            ) from error
         found = re.search(r"^\s*registry\s*=\s*(\S+)", text, re.MULTILINE)
         if found:
             return found[1]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vild.data.categories import Category
-from vild.data.stickers.concepts import Concept, concepts
+from vild.data.stickers.catalogue import Concept, concepts
 from vild.data.stickers.styles import Style, style, styles_of
 from vild.errors import InputError
 
@@ -84,16 +84,20 @@ def read_split(text: str) -> Wanted:
     """
     name, _, count = text.strip().partition(":")
     bare, slash, hands = name.partition("/")
-    if bare not in SPLITS or (count and not count.isdecimal()):
+    if bare not in SPLITS or (count and not _is_number(count)):
         raise InputError(
-            f"The splits of stickers are {', '.join(SPLITS)}, with a number of scenes "
-            f"if wanted, as in train:500; received {text!r}."
+            f"The splits of stickers are {', '.join(SPLITS)}, with a number of scenes, "
+            f"1 or more, if wanted, as in train:500; received {text!r}."
         )
     split = SPLITS[bare]
     styles = styles_of(split.styles)
     if slash:
         styles = _named(hands.split("+"), bare, split)
     return Wanted(name, split, styles, int(count) if count else split.length)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and int(text) > 0
 
 
 def _named(names: list[str], name: str, split: Split) -> tuple[Style, ...]:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vild.data.coco_writing import write_coco
+from vild.data.dataset import Dataset
 from vild.data.record_writing import write_records
 from vild.data.stickers.art import make_art, open_art
-from vild.data.stickers.concepts import PARTS, concepts
+from vild.data.stickers.base_only import BaseOnly
+from vild.data.stickers.catalogue import PARTS, concepts
 from vild.data.stickers.credits import credits_text
 from vild.data.stickers.dataset import Stickers
 from vild.data.stickers.splits import categories, read_split
@@ -28,7 +30,8 @@ def write_split(
     """Writes the scenes of a split as files that need neither vild nor the pictures.
 
     If the work is cut off, the same call goes on where it stopped; what is done
-    already is left alone.
+    already is left alone. In `train` only base concepts are annotated: who reads the
+    files does not know that others are held out, and would train on them.
 
     Args:
         scenes: the split.
@@ -49,15 +52,17 @@ def write_split(
     wanted = read_split(scenes.name.partition(":")[2])
     split = wanted.name.replace("/", "-")
     folder = Path(out) / split
-    _claim(folder, {"fingerprint": scenes.fingerprint, "scenes": len(scenes)})
+    written: Dataset = BaseOnly(scenes) if wanted.split.tail else scenes
+    fingerprint = getattr(written, "fingerprint", None)
+    _claim(folder, {"fingerprint": fingerprint, "scenes": len(scenes)})
     # Before the scenes: whoever finds these finds their licences.
     credits = folder / "CREDITS.md"
     with writing(credits), replacing(credits) as temporary:
         temporary.write_text(credits_text(wanted.styles), encoding="utf-8")
     if not (folder / "annotations.json").exists():
-        write_coco(scenes, folder, "lvis", workers)
+        write_coco(written, folder, "lvis", workers)
     if records:
-        write_records(scenes, folder, split, workers=workers)
+        write_records(written, folder, split, workers=workers)
     return folder
 
 
