@@ -7,6 +7,7 @@ import numpy as np
 
 from vild.data.categories import Category
 from vild.data.example import Example
+from vild.data.object_masks import ObjectMasks
 from vild.data.stickers.dataset import Stickers
 
 
@@ -50,6 +51,8 @@ class BaseOnly:
         example = self._scenes[index]
         kept = np.isin(example.category_ids, self._base)
         masks = example.packed_masks
+        if masks is not None and not isinstance(masks, ObjectMasks):
+            masks = ObjectMasks.pack(masks())
         return replace(
             example,
             boxes=example.boxes[kept],
