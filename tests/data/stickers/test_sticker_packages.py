@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -17,7 +18,7 @@ class Registry(http.server.SimpleHTTPRequestHandler):
     """As much of a registry of npm as fetching a package takes."""
 
     styles = ()
-    asked: list = []  # noqa: RUF012
+    asked: ClassVar[list] = []
     broken = False
 
     def do_GET(self):
@@ -147,6 +148,14 @@ def test_without_npm_its_registry_is_asked(
         (tmp_path / ".npmrc").write_text(f"fund=false\nregistry={address}/\n")
     assert obtain(packages[1][1]).is_file()
     assert server.asked == ["/@tiny/named/-/named-1.0.0.tgz"]
+
+
+@pytest.mark.usefixtures("no_npm")
+def test_without_npm_and_its_settings_nothing_is_guessed(packages):
+    with pytest.raises(DownloadError, match="install npm, or name a registry") as no:
+        obtain(packages[1][1])
+    assert SOURCE in str(no.value)
+    assert left(packages[1][1]) == []
 
 
 @pytest.mark.usefixtures("no_npm")

@@ -2,8 +2,8 @@
 
 Where from, in this order: what the environment variable `VILD_STICKERS_SOURCE` names,
 a folder of package files or the address of a registry; else the `npm` command, with
-its own configuration, if there is one; else the registry that npm would ask, over
-https.
+its own configuration, if there is one; else the registry that npm is configured for,
+over http(s).
 """
 
 import base64
@@ -23,7 +23,6 @@ from vild.files import replacing
 
 SOURCE = "VILD_STICKERS_SOURCE"
 
-_REGISTRY = "https://registry.npmjs.org"  # npm's own default
 _LONGEST = 1800  # seconds that npm may take for a package
 
 
@@ -87,7 +86,7 @@ def _fetch(style: Style, destination: Path) -> str:
     npm = None if source else shutil.which("npm")
     if npm is not None:
         return _npm_pack(npm, style, destination)
-    address = _address(style, source or _registry())
+    address = _address(style, source or _registry(style))
     try:
         fetch(address, destination)
     except DownloadError as error:
@@ -153,8 +152,8 @@ def _instead(style: Style) -> str:
     )
 
 
-def _registry() -> str:
-    """The registry that npm would ask, were it installed."""
+def _registry(style: Style) -> str:
+    """The registry that npm is configured for, though it is not installed."""
     for name, value in os.environ.items():
         if name.lower() == "npm_config_registry" and value:
             return value
@@ -170,7 +169,11 @@ def _registry() -> str:
         found = re.search(r"^\s*registry\s*=\s*(\S+)", text, re.MULTILINE)
         if found:
             return found[1]
-    return _REGISTRY
+    raise DownloadError(
+        f"{style.package} comes from a registry of npm packages, and npm is neither "
+        f"installed nor configured: install npm, or name a registry by {SOURCE}. "
+        f"{_instead(style)}"
+    )
 
 
 def _address(style: Style, registry: str) -> str:

@@ -114,16 +114,13 @@ class Scene:
         patch[:] = patch * (1 - dark)
 
 
-def turned(
-    sticker: np.ndarray, size: float, rng: np.random.Generator, flip: bool = True
-) -> np.ndarray:
+def turned(sticker: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
     """A sticker in its size, flipped, stretched and turned a little, or a lot.
 
     Args:
         sticker: (h, w, 4) uint8 RGBA.
         size: of the longer side before it is turned, in pixels.
         rng: where the variation comes from.
-        flip: whether it may be its mirror image.
 
     Returns:
         (h', w', 4) uint8 RGBA.
@@ -134,7 +131,7 @@ def turned(
         4
     """
     image = Image.fromarray(sticker)
-    if flip and rng.random() < 0.5:
+    if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     scale = size / max(image.size)
     stretch = np.exp(rng.uniform(-0.15, 0.15) * np.array([0.5, -0.5]))
