@@ -1,6 +1,5 @@
 """A dataset as if only some of its categories had ever been annotated."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ from vild.data.categories import Category
 from vild.data.dataset import Dataset
 from vild.data.example import Example
 from vild.data.object_masks import ObjectMasks
+from vild.data.picked import mark_of_part
 from vild.errors import InputError
 from vild.names import plain
 
@@ -55,7 +55,7 @@ class Narrowed:
                 )
         self._ids = np.array([category.id for category in self.categories], np.int64)
         self._images = [i for i in range(len(dataset)) if len(self._rows(dataset[i]))]
-        self.fingerprint = _mark(dataset, self._ids)
+        self.fingerprint = mark_of_part(dataset, self._ids)
 
     def __len__(self) -> int:
         return len(self._images)
@@ -98,10 +98,3 @@ class Narrowed:
 
     def _here(self, ids: np.ndarray) -> np.ndarray:
         return ids[np.isin(ids, self._ids)]
-
-
-def _mark(dataset: Any, ids: np.ndarray) -> str | None:
-    mark = getattr(dataset, "fingerprint", None)
-    if mark is None:
-        return None
-    return hashlib.sha256(f"{mark} {ids.tolist()}".encode()).hexdigest()
