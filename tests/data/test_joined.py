@@ -68,9 +68,11 @@ def test_a_synonym_of_one_class_is_that_class_unless_somebody_tells_them_apart()
 
 
 def test_what_is_held_out_is_excluded():
-    pets = Named("pets", Category(2, "cat"), Category(9, "dog"))
+    owl = Category(4, "owl", base=False, excluded=True)
+    pets = Named("pets", Category(2, "cat"), Category(9, "dog"), owl)
     both = Joined([pets], held_out=["Cat"])
-    assert [c.excluded for c in both.categories] == [True, False]
+    assert [c.excluded for c in both.categories] == [True, False, False]
+    assert [c.excluded for c in Joined([pets]).categories] == [False, False, True]
     assert both.fingerprint is None
 
 

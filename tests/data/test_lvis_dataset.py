@@ -62,7 +62,7 @@ def with_frequencies(**changes):
     for category, frequency in zip(whole["categories"], "rf", strict=True):
         category |= {"frequency": frequency, "synonyms": [category["name"], "pet"]}
     for image in whole["images"]:
-        image["neg_category_ids"] = [3]
+        image |= {"neg_category_ids": [3], "not_exhaustive_category_ids": []}
     whole["images"][1]["not_exhaustive_category_ids"] = [3, 90]
     return whole
 
@@ -74,6 +74,10 @@ def test_frequencies_and_partial_annotation(tmp_path):
     assert dataset.categories[0].synonyms == ("cat", "pet")
     assert [e.negative_ids.tolist() for e in dataset] == [[3]] * 3
     assert [e.not_exhaustive_ids.tolist() for e in dataset] == [[], [3, 90], []]
+    # What is there or certainly absent, and not annotated in part only.
+    shown = [set(e.category_ids.tolist()) for e in dataset]
+    annotated = [set(e.annotated_ids.tolist()) for e in dataset]
+    assert annotated == [shown[0] | {3}, shown[1] - {3, 90}, shown[2] | {3}]
     # Read as coco it is the same, but for where the images are looked for first.
     assert Coco(*save(tmp_path, with_frequencies())).categories == dataset.categories
 
@@ -101,3 +105,10 @@ def test_missing_images_may_be_skipped_as_released(tmp_path):
 def test_coco_is_not_lvis(tmp_path):
     with pytest.raises(DataError, match=r"'cat' .* no frequency .* read it as coco"):
         Lvis(*save(tmp_path, content()))
+
+
+def test_without_lists_of_what_was_searched_for_everything_was(tmp_path):
+    whole = with_frequencies()
+    del whole["images"][2]["neg_category_ids"]
+    dataset = Lvis(*save(tmp_path, whole))
+    assert [example.annotated_ids for example in dataset] == [None] * 3

@@ -211,6 +211,32 @@ def test_what_was_left_out_once_is_not_left_out_the_next_time():
 
 
 @ON_TORCH
+def test_what_is_learned_and_what_is_not_is_told(start, tmp_path, capsys):
+    own = Own(masks=False)
+    own.categories[0] = dataclasses.replace(
+        own.categories[0], base=False, excluded=True
+    )
+    changes = ["inputs.copy_paste=0.5", "steps=2"]
+    measured = DrawnObjects("val:3")
+    made = few_finetune(
+        start,
+        tmp_path / "run",
+        *changes,
+        dataset=own,
+        quiet=False,
+        measure_on=[measured, measured],
+    )
+    told = capsys.readouterr().out
+    assert f"New to the detector: {NEW}." in told
+    assert f"Known to it by name: {KNOWN}." in told
+    assert "Objects of own have no masks, so the mask head stays as it is." in told
+    assert "copy_paste is 0" in told
+    assert told.count("Measuring on 3 images") == 2  # before and after
+    row = made.own_vocabulary.names.index(KNOWN)  # though a benchmark excludes it
+    assert made.own_vocabulary.base[row]
+
+
+@ON_TORCH
 def test_nothing_that_tells_what_was_kept_is_told(start, tmp_path, capsys):
     few_finetune(start, tmp_path, "steps=1", quiet=False)
     assert "was not measured: name a dataset" in capsys.readouterr().out

@@ -27,8 +27,9 @@ class Joined:
         more: categories besides, of which no image has an object, but of which any
             may have one without a box. Where a dataset has them too, the names and
             synonyms given here hold.
-        held_out: names of categories that take no part in training, whatever the
-            datasets say of them.
+        held_out: names of the categories that take no part in training, whatever the
+            datasets say of them and of the others; None: those that a dataset excludes
+            and no other has.
 
     Attributes:
         name: of all datasets, with + between them.
@@ -52,15 +53,17 @@ class Joined:
         self,
         datasets: Sequence[Dataset],
         more: Sequence[Category] = (),
-        held_out: Collection[str] = (),
+        held_out: Collection[str] | None = None,
     ) -> None:
         self.datasets = list(datasets)
         self.name = " + ".join(dataset.name for dataset in self.datasets)
         united, self.id_of = _united(self.datasets, more)
-        out = {plain(name) for name in held_out}
-        self.categories: Sequence[Category] = [
-            replace(c, excluded=c.excluded or plain(c.name) in out) for c in united
-        ]
+        self.categories: Sequence[Category] = united
+        if held_out is not None:
+            out = {plain(name) for name in held_out}
+            self.categories = [
+                replace(c, excluded=plain(c.name) in out) for c in united
+            ]
         self._starts = np.cumsum([0, *map(len, self.datasets)])
         marks = [getattr(dataset, "fingerprint", None) for dataset in self.datasets]
         self.fingerprint: str | None = None

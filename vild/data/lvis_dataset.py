@@ -1,9 +1,13 @@
 """Datasets in LVIS's form."""
 
 import os
+from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from vild.data.coco import Coco
+from vild.data.example import Example
 from vild.errors import DataError
 
 
@@ -12,7 +16,8 @@ class Lvis(Coco):
 
     Frequent and common categories are base, rare ones are novel. An image is not
     annotated for all categories: `Example.negative_ids` and `not_exhaustive_ids` say
-    which are certain to be absent and which are annotated in part.
+    which are certain to be absent and which are annotated in part. From these follow
+    `Example.annotated_ids`: what is there or certainly absent, and not in part only.
 
     Args:
         annotations: the json, e.g. `lvis_v1_val.json`.
@@ -51,3 +56,11 @@ class Lvis(Coco):
                     f"The category {category.name!r} of {str(annotations)!r} has no "
                     "frequency r, c or f, so this is not LVIS: read it as coco."
                 )
+
+    def __getitem__(self, index: int) -> Example:
+        example = super().__getitem__(index)
+        if not self.source.federated:  # nothing is said of what was searched for
+            return example
+        searched = np.union1d(example.category_ids, example.negative_ids)
+        annotated = np.setdiff1d(searched, example.not_exhaustive_ids)
+        return replace(example, annotated_ids=annotated.astype(np.int64))

@@ -13,6 +13,7 @@ from vild.distillation.regions import about_store, check_any, make_regions, sile
 from vild.distillation.road import Place, Road
 from vild.embedding.task import Engine, check_engine
 from vild.errors import InputError
+from vild.finetuning import measuring
 from vild.finetuning.keeping import Keeping
 from vild.finetuning.recipe import recipe_for
 from vild.finetuning.task import Task, find_task
@@ -138,6 +139,8 @@ def finetune(
             )
     task.claim()
     say = silent if quiet else print
+    for note in task.notes:
+        say(note)
     if not is_detector(task.start):
         detector.save(task.start)
     keep = Keeping(task, looked_at, say)
@@ -186,7 +189,8 @@ def _looked_at(
             raise InputError(f"The dataset {dataset.name!r} has no images to look at.")
     if task.rest is not None and len(task.rest):
         found.append((task.rest, None))
-    return found
+    once = {repr(measuring.about_measure(*one)): one for one in found}
+    return list(once.values())
 
 
 def _with_regions(part: Dataset, road: Road, store: EmbeddingStore) -> Dataset:

@@ -110,7 +110,10 @@ def fitted(recipe: Recipe, detector: Detector, start: str, masks: bool) -> Recip
         batch_norm_momentum=recipe.model.batch_norm_momentum,
         share_batch_norm=recipe.model.share_batch_norm,
     )
-    return dataclasses.replace(recipe, model=model)
+    inputs = recipe.inputs
+    if not masks:  # objects are cut out along their masks
+        inputs = dataclasses.replace(inputs, copy_paste=0.0)
+    return dataclasses.replace(recipe, model=model, inputs=inputs)
 
 
 def _told(detector: Detector) -> Recipe:

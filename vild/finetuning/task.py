@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from vild.data.categories import Category
 from vild.data.dataset import Dataset
 from vild.data.joined import Joined
 from vild.data.picked import Picked
@@ -35,13 +34,13 @@ from vild.finetuning.checks import (
     teacher_of,
     with_images,
 )
+from vild.finetuning.learned import held_out, own_categories, told
 from vild.finetuning.recipe import fitted
 from vild.finetuning.replaying import check_replay, choose, left_over, mixed
 from vild.recipes import Recipe
 from vild.runs.classes import training_classes
 from vild.runs.folder import check_claim, run_facts, write_claim
 from vild.teachers import Teacher, fingerprint, get
-from vild.vocabulary import Vocabulary
 
 
 @dataclass
@@ -60,6 +59,7 @@ class Task:
         held_out: names of categories that take no part.
         roads: where regions of the new and of the old images lie.
         rest: images of the replayed dataset that are not replayed; None for none.
+        notes: what a person should know before it begins.
     """
 
     out: Path
@@ -73,6 +73,7 @@ class Task:
     held_out: list[str]
     roads: list[Road]
     rest: Picked | None
+    notes: list[str]
 
     @property
     def start(self) -> Path:
@@ -119,7 +120,7 @@ class Task:
             New and old images in their shares, and all categories that are learned.
         """
         own = self.detector.own_vocabulary
-        joined = Joined(parts, _own_categories(own), self.held_out)
+        joined = Joined(parts, own_categories(own), self.held_out)
         if self.old is None:
             return joined
         return mixed(joined, len(self.new), self.share)
@@ -170,10 +171,10 @@ def find_task(
         raise InputError("A store of old images goes with a dataset to replay.")
     loaded = get(given)
     check_space(detector, loaded)
-    masks = all(has_masks(part) for part in (new, old) if part is not None)
+    unmasked = [p.name for p in (new, old) if p is not None and not has_masks(p)]
     folder = Path(out)
     start = str(folder.absolute() / "start")
-    recipe = fitted(recipe, detector, start, masks)
+    asked, recipe = recipe, fitted(recipe, detector, start, not unmasked)
     check_recipe(recipe)
     picked = others = None
     if old is not None:
@@ -191,11 +192,13 @@ def find_task(
         new=new,
         old=picked,
         share=float(share),
-        held_out=_held_out(detector.own_vocabulary, new, old, recipe),
+        held_out=held_out(detector.own_vocabulary, new, old, recipe),
         roads=[],
         rest=others,
+        notes=[],
     )
     learned = task.to_learn(task.parts)
+    task.notes = told(detector.own_vocabulary, new, asked, recipe, unmasked)
     training_classes(learned, recipe, loaded, detector.own_vocabulary)
     if recipe.distils:
         stores = [embeddings, replay_embeddings][: len(task.parts)]
@@ -229,32 +232,6 @@ def digest(detector: Detector) -> dict[str, Any]:
     found.update(repr((own.synonyms, base)).encode())
     found.update(own.embeddings.tobytes())
     return {"name": repr(detector), "sha256": found.hexdigest()}
-
-
-def _own_categories(own: Vocabulary) -> list[Category]:
-    """What the detector knows, as categories of a dataset."""
-    base = np.ones(len(own), bool) if own.base is None else own.base
-    return [
-        Category(row + 1, group[0], tuple(group), base=bool(flag))
-        for row, (group, flag) in enumerate(zip(own.synonyms, base, strict=True))
-    ]
-
-
-def _held_out(
-    own: Vocabulary, new: Dataset, old: Dataset | None, recipe: Recipe
-) -> list[str]:
-    """Names of the categories that are not learned.
-
-    Learned are the detector's base classes, the base classes that are replayed, and
-    all of the new dataset, of which the recipe may leave out the novel ones.
-    """
-    parts = [new] if old is None else [new, old]
-    everything = Joined(parts, _own_categories(own))
-    learned = {c.id for c in everything.categories if c.base}
-    if not recipe.classes.held_out:
-        ids = [c.id for c in new.categories if not c.excluded]
-        learned |= {everything.id_of[0][number] for number in ids}
-    return [c.name for c in everything.categories if c.id not in learned]
 
 
 def _road(task: Task, dataset: Dataset, name: str, store: Place | None) -> Road:

@@ -46,6 +46,11 @@ def check_examples(dataset: Dataset, recipe: Recipe, classes: TrainingClasses) -
             f"The recipe {recipe.name!r} learns masks, but the objects of "
             f"{dataset.name!r} have none: add --set model.mask_convs=none."
         )
+    if recipe.inputs.copy_paste and len(example) and example.packed_masks is None:
+        raise InputError(
+            f"The recipe {recipe.name!r} pastes objects along their masks, but "
+            f"those of {dataset.name!r} have none: add --set inputs.copy_paste=0."
+        )
 
 
 def warn_of_failed(store: EmbeddingStore) -> None:
