@@ -17,8 +17,9 @@ from vild.data.drawn_dataset import DrawnObjects
 from vild.data.stores import open_store
 from vild.errors import DataError, InputError, TrainingError, VildError
 from vild.finetuning import recipe_for
+from vild.finetuning.learned import notes_of
 from vild.finetuning.recipe import FROZEN
-from vild.recipes import changed
+from vild.recipes import changed, get_recipe
 from vild.runs.classes import training_classes
 from vild.teachers.shapes import Shapes
 from vild.vocabulary import Vocabulary
@@ -231,9 +232,24 @@ def test_what_is_learned_and_what_is_not_is_told(start, tmp_path, capsys):
     assert f"Known to it by name: {KNOWN}." in told
     assert "Objects of own have no masks, so the mask head stays as it is." in told
     assert "copy_paste is 0" in told
-    assert told.count("Measuring on 3 images") == 2  # before and after
+    rows = [(row["dataset"], row["classes"]) for row in made.provenance["kept"]]
+    assert len(set(rows)) == len(rows)  # though a dataset was named twice
     row = made.own_vocabulary.names.index(KNOWN)  # though a benchmark excludes it
     assert made.own_vocabulary.base[row]
+
+
+def test_what_a_category_is_taken_for_is_told():
+    own = Vocabulary([["sofa", "couch"], ["stool"]], np.eye(2, 4), [True, False])
+    new = Own()
+    new.categories = [Category(i, n) for i, n in enumerate(("Couch", "stool", "owl"))]
+    recipe = get_recipe("tiny")
+    assert notes_of(own, new, recipe, recipe, []) == [
+        "New to the detector: owl.",
+        "Known to it by name: Couch (its sofa), stool.",
+    ]
+    many = [Category(i, f"thing {i}") for i in range(14)]
+    new.categories = many
+    assert notes_of(own, new, recipe, recipe, [])[0].endswith("thing 11 and 2 more.")
 
 
 @ON_TORCH

@@ -141,6 +141,9 @@ def test_masks_are_asked_for_only_where_they_are(tmp_path):
 
     with pytest.raises(vild.VildError, match="mask_convs=none"):
         small_train(tmp_path / "run", dataset=Boxes("train:8"))
+    changes = ["model.mask_convs=none", "inputs.copy_paste=0.5"]
+    with pytest.raises(vild.VildError, match="copy_paste=0"):
+        small_train(tmp_path / "run", *changes, dataset=Boxes("train:8"))
 
 
 def test_a_missing_image_is_told_by_its_name(tmp_path):

@@ -55,7 +55,7 @@ def held_out(
     return [c.name for c in everything.categories if c.id not in learned]
 
 
-def told(
+def notes_of(
     own: Vocabulary,
     new: Dataset,
     asked: Recipe,

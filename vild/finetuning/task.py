@@ -34,7 +34,7 @@ from vild.finetuning.checks import (
     teacher_of,
     with_images,
 )
-from vild.finetuning.learned import held_out, own_categories, told
+from vild.finetuning.learned import held_out, notes_of, own_categories
 from vild.finetuning.recipe import fitted
 from vild.finetuning.replaying import check_replay, choose, left_over, mixed
 from vild.recipes import Recipe
@@ -198,7 +198,7 @@ def find_task(
         notes=[],
     )
     learned = task.to_learn(task.parts)
-    task.notes = told(detector.own_vocabulary, new, asked, recipe, unmasked)
+    task.notes = notes_of(detector.own_vocabulary, new, asked, recipe, unmasked)
     training_classes(learned, recipe, loaded, detector.own_vocabulary)
     if recipe.distils:
         stores = [embeddings, replay_embeddings][: len(task.parts)]
