@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -127,9 +128,13 @@ def test_cut_off_it_goes_on_to_the_same_end(start, whole, tmp_path):
     _, expected = whole
     options = {"replay": OLD, "replay_images": 5}
     with pytest.raises(KeyboardInterrupt, match="goes on"):
-        few_finetune(start, tmp_path, callbacks=[Stop()], **options)
-    assert not (tmp_path / "detector").exists()
-    found = few_finetune(start, tmp_path, **options)
+        few_finetune(start, tmp_path / "here", callbacks=[Stop()], **options)
+    assert not (tmp_path / "here" / "detector").exists()
+    # Nothing in the folder says where it lies.
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    found = few_finetune(start, tmp_path / "there", **options)
+    told = (tmp_path / "there" / "run" / "run.json").read_text()
+    assert str(tmp_path) not in told + json.dumps(found.provenance)
     # The same batches, seeds and state; on CPU the same order of operations too.
     for one, other in zip(weights(expected), weights(found), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vild.data import finding
 from vild.data.dataset import Dataset
 from vild.data.stores import EmbeddingStore, ProposalStore, open_store
 from vild.data.stores.header import check_same_dataset, read_header
 from vild.detector import Detector
+from vild.digests import detector_facts
 from vild.embedding import check_teacher
 from vild.errors import DataError, InputError, VildError
 from vild.recipes import Recipe, first_stage, get_recipe
@@ -262,15 +261,12 @@ def _whole(path: Path) -> Any:
 
 def _about(source: Place | Detector) -> dict[str, Any]:
     """What determines the boxes of a detector or of a file."""
-    digest = hashlib.sha256()
     if isinstance(source, Detector):
-        for weights in source.model.get_weights():
-            digest.update(np.ascontiguousarray(weights).tobytes())
-        return {"name": repr(source), "sha256": digest.hexdigest()}
+        return detector_facts(source)
     path = Path(source)
     if is_detector(path):
         path = path / "config.json"  # has the digests of all the rest
     if path.is_file():
-        digest.update(path.read_bytes())
-        return {"name": os.fspath(source), "sha256": digest.hexdigest()}
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return {"name": os.fspath(source), "sha256": digest}
     return {"name": os.fspath(source)}

@@ -173,6 +173,7 @@ def finetune(
         callbacks=callbacks,
         quiet=quiet,
         provenance=_provenance(task, stores),
+        start=task.start,
     )
     return keep.finished(trained, before)
 

@@ -89,13 +89,12 @@ def recipe_for(
     return _timed(made, steps, gentle)
 
 
-def fitted(recipe: Recipe, detector: Detector, start: str, masks: bool) -> Recipe:
+def fitted(recipe: Recipe, detector: Detector, masks: bool) -> Recipe:
     """A recipe that begins with a detector.
 
     Args:
         recipe: any.
         detector: what is fine-tuned.
-        start: directory that it lies in.
         masks: whether masks are there to learn from.
 
     Returns:
@@ -105,7 +104,6 @@ def fitted(recipe: Recipe, detector: Detector, start: str, masks: bool) -> Recip
     keep_masks = masks and recipe.model.mask_convs is not None
     model = dataclasses.replace(
         model,
-        initial_weights=start,
         mask_convs=model.mask_convs if keep_masks else None,
         batch_norm_momentum=recipe.model.batch_norm_momentum,
         share_batch_norm=recipe.model.share_batch_norm,

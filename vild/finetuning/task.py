@@ -11,12 +11,9 @@ kept.json        what was measured in the end, beside what it was before
 detector/        the finished detector, for `vild.load_pretrained`
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from vild.data.dataset import Dataset
 from vild.data.joined import Joined
@@ -24,6 +21,7 @@ from vild.data.picked import Picked
 from vild.data.stores import EmbeddingStore
 from vild.data.stores.header import about_dataset
 from vild.detector import Detector
+from vild.digests import detector_facts
 from vild.distillation.road import Place, Road, check_store
 from vild.errors import InputError
 from vild.finetuning.checks import (
@@ -94,7 +92,7 @@ class Task:
             old = {**about_dataset(self.old), "share": self.share}
         return {
             **run_facts(self.recipe, self.new, spec, fingerprint(self.loaded)),
-            "detector": digest(self.detector),
+            "detector": detector_facts(self.detector),
             "replay": old,
             "stores": [road.brought for road in self.roads],
         }
@@ -173,8 +171,7 @@ def find_task(
     check_space(detector, loaded)
     unmasked = [p.name for p in (new, old) if p is not None and not has_masks(p)]
     folder = Path(out)
-    start = str(folder.absolute() / "start")
-    asked, recipe = recipe, fitted(recipe, detector, start, not unmasked)
+    asked, recipe = recipe, fitted(recipe, detector, not unmasked)
     check_recipe(recipe)
     picked = others = None
     if old is not None:
@@ -215,29 +212,10 @@ def find_task(
     return task
 
 
-def digest(detector: Detector) -> dict[str, Any]:
-    """What a detector is, for comparison.
-
-    Args:
-        detector: any.
-
-    Returns:
-        Its repr and a SHA-256 of its weights and words.
-    """
-    found = hashlib.sha256()
-    for weights in detector.model.get_weights():
-        found.update(np.ascontiguousarray(weights).tobytes())
-    own = detector.own_vocabulary
-    base = None if own.base is None else own.base.tolist()
-    found.update(repr((own.synonyms, base)).encode())
-    found.update(own.embeddings.tobytes())
-    return {"name": repr(detector), "sha256": found.hexdigest()}
-
-
 def _road(task: Task, dataset: Dataset, name: str, store: Place | None) -> Road:
     folder = task.out / name
-    if store is not None and isinstance(dataset, Picked):
-        dataset = dataset.dataset  # what others made is of the whole of it
+    if store is not None and task.old is not None and dataset is task.old:
+        dataset = task.old.dataset  # what others made is of the whole of it
     road = Road(
         out=task.out,
         recipe=task.recipe,

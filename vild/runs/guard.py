@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import numpy as np
 
 from vild.backends import keras, kernels
 from vild.data.batches import Batches
-from vild.errors import TrainingError
+from vild.errors import DataError, TrainingError, VildError
 from vild.files import replacing
 
 
@@ -111,3 +112,21 @@ class StopAtSignal(keras.callbacks.Callback):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def data_errors() -> Iterator[None]:
+    """Lets an error of the data be one, whatever a framework made of it.
+
+    TensorFlow calls Python for the next batch, and raises an error of its own with the
+    text of ours in the middle.
+    """
+    try:
+        yield
+    except VildError:
+        raise
+    except Exception as error:
+        inside = re.search(r"vild\.errors\.DataError: ([^\n]+)", str(error))
+        if inside is None:
+            raise
+        raise DataError(inside[1].strip()) from error
