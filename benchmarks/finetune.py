@@ -35,6 +35,7 @@ ROWS: dict[str, tuple[list[str], bool]] = {
     "+ frozen backbone, fpn": ([*_KEEP, "model.frozen=backbone,fpn"], False),
     "+ frozen rpn (default)": ([*_KEEP, _FREEZE], False),
     "+ replay": ([*_KEEP, _FREEZE], True),
+    "replay, nothing frozen": ([*_KEEP, "model.frozen=[]"], True),
     "replay alone": (_NAIVE, True),
 }
 

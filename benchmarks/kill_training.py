@@ -1,7 +1,7 @@
 """Kills a training again and again, and compares it with one left in peace.
 
     KERAS_BACKEND=torch python benchmarks/kill_training.py [--kills 10] [--steps 120]
-    KERAS_BACKEND=torch python benchmarks/kill_training.py --distill
+    KERAS_BACKEND=torch python benchmarks/kill_training.py --distill [--engine ray]
 
 The `tiny` recipe is trained once without interruption, and once under `kill -9` at
 random moments, each time with the same command again. Weights, optimiser and history of
@@ -26,7 +26,9 @@ import numpy as np
 def command(out: Path, arguments: argparse.Namespace) -> list[str]:
     changes = [f"steps={arguments.steps}", f"save_every={arguments.every}"]
     sets = [part for change in changes for part in ("--set", change)]
-    verb = ["distill", "tiny-vild"] if arguments.distill else ["train", "tiny"]
+    verb = ["train", "tiny"]
+    if arguments.distill:
+        verb = ["distill", "tiny-vild", "--engine", arguments.engine]
     return [
         *(sys.executable, "-m", "vild", *verb, "drawn:train:200"),
         *("--teacher", "shapes", "--out", str(out), *sets),
@@ -56,6 +58,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--distill", action="store_true")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
