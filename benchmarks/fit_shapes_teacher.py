@@ -29,7 +29,7 @@ from shapes_crops import (
 from vild.data.drawn import Drawing, drawings
 from vild.data.drawn_background import background
 from vild.files import replacing
-from vild.teachers import shapes, shapes_features
+from vild.teachers import packed, shapes
 from vild.teachers.shapes_features import STRIDES
 
 WEIGHTS = Path(shapes.__file__).with_name("shapes_weights.npz")
@@ -199,7 +199,7 @@ def main() -> None:
         weights = export(fit(arguments.crops, arguments.epochs, arguments.seed))
         with replacing(WEIGHTS) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, **weights)
-        shapes_features.load_weights.cache_clear()
+        packed.packed_weights.cache_clear()
     digest = shapes.Shapes().fingerprint["sha256"]
     print(f"{WEIGHTS.name}: {WEIGHTS.stat().st_size / 1e3:.0f} kB, sha256 {digest}")
     measure(arguments.seed + 1)  # crops that no fit has seen

@@ -73,10 +73,14 @@ MODULES = [
     "teachers.checks",
     "teachers.finding",
     "teachers.fingerprints",
+    "teachers.packed",
     "teachers.precomputed",
     "teachers.protocol",
     "teachers.shapes",
     "teachers.shapes_features",
+    "teachers.sticker_network",
+    "teachers.stickers",
+    "teachers.word_table",
     "vocabulary",
 ]
 

@@ -3,11 +3,11 @@ from importlib import resources
 
 import numpy as np
 
+from vild.teachers.packed import digest
 from vild.teachers.shapes import KNOWN, Shapes
 from vild.teachers.shapes_features import (
     STRIDES,
     _convolved,
-    digest,
     load_weights,
     logits,
     softmax,

@@ -10,8 +10,9 @@ import numpy as np
 
 from vild.data.drawn import COLOURS, PATTERNS, SHAPES
 from vild.errors import InputError
+from vild.teachers.packed import digest
 from vild.teachers.protocol import unit_rows
-from vild.teachers.shapes_features import SIDE, digest, load_weights, logits, softmax
+from vild.teachers.shapes_features import SIDE, load_weights, logits, softmax
 
 DIM = 64
 KNOWN = (*COLOURS, *PATTERNS, *SHAPES)

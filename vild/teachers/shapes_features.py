@@ -3,11 +3,9 @@
 Its weights come from `benchmarks/fit_shapes_teacher.py`.
 """
 
-import functools
-import hashlib
-from importlib import resources
-
 import numpy as np
+
+from vild.teachers.packed import packed_weights
 
 SIDE = 64
 """Side in pixels of the images that the network looks at."""
@@ -21,7 +19,6 @@ _TOGETHER = 16
 _ALONE = 1 << 18
 
 
-@functools.cache
 def load_weights() -> dict[str, np.ndarray]:
     """The weights as shipped, in half precision.
 
@@ -34,31 +31,7 @@ def load_weights() -> dict[str, np.ndarray]:
         >>> load_weights()["words"][:3].tolist()
         ['red', 'orange', 'yellow']
     """
-    file = resources.files("vild.teachers").joinpath("shapes_weights.npz")
-    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in sorted(arrays.files)}
-
-
-def digest(weights: dict[str, np.ndarray]) -> str:
-    """SHA-256 of arrays: of what they hold, not of how a file packs it.
-
-    Args:
-        weights: arrays by name.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Example:
-        >>> digest({"a": np.zeros(2)}) == digest({"a": np.zeros(3)})
-        False
-    """
-    total = hashlib.sha256()
-    for name in sorted(weights):
-        array = weights[name]
-        array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(array.tobytes())
-    return total.hexdigest()
+    return packed_weights("shapes_weights.npz")
 
 
 def logits(images: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:

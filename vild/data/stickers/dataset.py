@@ -1,5 +1,6 @@
 """Scenes of stickers, composed while they are read."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,8 @@ class Stickers:
         size: (height, width) of the scenes in pixels.
         objects: fewest and most objects in a scene.
         seed: of everything, 0 to 2**32 - 1.
+        even: whether all concepts are drawn equally often, in `train` too: for who
+            trains a teacher.
 
     Attributes:
         name: `stickers:` and the split, with the styles if they were named.
@@ -61,6 +64,7 @@ class Stickers:
         size: tuple[int, int] = (224, 224),
         objects: tuple[int, int] = OBJECTS,
         seed: int = 0,
+        even: bool = False,
     ) -> None:
         wanted = read_split(split)
         check_scenes(size, objects, seed)
@@ -69,12 +73,13 @@ class Stickers:
         arts = [open_art(style) for style in wanted.styles]
         self._drawn_by = _drawn_by(arts)
         drawn = np.array([bool(pictures) for pictures in self._drawn_by])
-        self._share = shares(wanted.split, drawn)
+        shown = dataclasses.replace(wanted.split, tail=wanted.split.tail and not even)
+        self._share = shares(shown, drawn)
         self.name = f"stickers:{wanted.name}"
         self.categories: Sequence[Category] = categories(wanted.split)
         hands = [f"{art.style}={art.digest}" for art in arts]
         drawn_how = (wanted.name, self._size, objects, seed, hands)
-        made_of = (concepts_digest(), *drawn_how)
+        made_of = (concepts_digest(), *drawn_how, *(["even"] if even else []))
         self.fingerprint = f"stickers-{_FORM}:" + ":".join(map(str, made_of))
 
     def __len__(self) -> int:
