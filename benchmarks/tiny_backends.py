@@ -12,9 +12,10 @@ network before its first step.
 
 Ends with 1 if a backend does not get far above its untrained network, or if the curves
 of two backends differ by more than noise. The seed is the same and so are the batches,
-but the frameworks draw other initial weights, so this is the noise of another seed; a
-tenth is allowed: in AP50 as a number, in the loss as a part of it. Losses are compared
-from the second round on, since the first is the mean over a steep fall.
+but the frameworks draw other initial weights: this is the noise of another seed. What
+is allowed is our choice: a tenth of the last round's AP50 as a number, of each loss as
+a part of it. Losses are compared from the second round on, since the first is the mean
+over a steep fall.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a detector is, for comparison: a name and a digest of its weights and words."""
+"""What a detector is, for comparison: digests of its weights, words and settings."""
 
 import hashlib
 from typing import Any
@@ -8,6 +8,21 @@ import numpy as np
 from vild.detector import Detector
 
 
+def weights_digest(model: Any) -> Any:
+    """A SHA-256 of a model's weights, to which more can be added.
+
+    Args:
+        model: any Keras model.
+
+    Returns:
+        An object of `hashlib`.
+    """
+    found = hashlib.sha256()
+    for weights in model.get_weights():
+        found.update(np.ascontiguousarray(weights).tobytes())
+    return found
+
+
 def detector_facts(detector: Detector) -> dict[str, Any]:
     """What a detector is, for comparison.
 
@@ -15,13 +30,12 @@ def detector_facts(detector: Detector) -> dict[str, Any]:
         detector: any.
 
     Returns:
-        Its repr, and a SHA-256 of its weights and words.
+        Its repr, and a SHA-256 of its weights, words and settings.
     """
-    found = hashlib.sha256()
-    for weights in detector.model.get_weights():
-        found.update(np.ascontiguousarray(weights).tobytes())
+    found = weights_digest(detector.model)
     own = detector.own_vocabulary
     base = None if own.base is None else own.base.tolist()
-    found.update(repr((own.synonyms, base)).encode())
+    settings = sorted(detector.settings.as_dict().items())
+    found.update(repr((own.synonyms, base, settings)).encode())
     found.update(own.embeddings.tobytes())
     return {"name": repr(detector), "sha256": found.hexdigest()}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vild.backends import keras, kernels
+from vild.errors import InputError
 
 ops = keras.ops
 
@@ -124,10 +125,19 @@ def set_batch_norm(model: Any, momentum: float, shared: bool = False) -> None:
     Args:
         model: any layer.
         momentum: how much of the old statistics stays at each step.
-        shared: whether devices that each have a part of the batch share statistics,
-            as far as the batch norms are our own.
+        shared: whether devices that each have a part of the batch share statistics.
+
+    Raises:
+        InputError: if they shall be shared, and some batch norms are not our own.
     """
     for layer in model._flatten_layers():
+        foreign = not isinstance(layer, BatchNormalization)
+        if shared and foreign and isinstance(layer, keras.layers.BatchNormalization):
+            raise InputError(
+                "model.share_batch_norm=true needs a backbone whose batch norms are "
+                f"vild.layers.BatchNormalization; {layer.name!r} is Keras's own, which "
+                "every device keeps for itself: leave the setting out."
+            )
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
         if isinstance(layer, BatchNormalization):

@@ -1,7 +1,6 @@
 """A dataset and any detector -> a store of class-agnostic boxes."""
 
 import functools
-import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from vild.data.stores.header import make_header
 from vild.data.stores.shard import Entry, shard_images
 from vild.data.stores.writing import Making, making
 from vild.detector import Detector
+from vild.digests import weights_digest
 from vild.errors import InputError, VildError
 from vild.pretrained import load_pretrained
 from vild.settings import Overrides
@@ -210,9 +210,7 @@ def _brought(
 
 def _about(detector: Detector, settings: Overrides) -> dict[str, Any]:
     """What determines a detector's boxes."""
-    digest = hashlib.sha256()
-    for weights in detector.model.get_weights():
-        digest.update(np.ascontiguousarray(weights).tobytes())
+    digest = weights_digest(detector.model)
     own = detector.own_vocabulary
     if len(own) == 1:
         digest.update(own.embeddings.tobytes())

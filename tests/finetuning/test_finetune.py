@@ -200,6 +200,14 @@ def test_one_branch_without_distillation_and_the_whole_network(start, tmp_path):
     assert again.own_vocabulary.names == made.own_vocabulary.names
 
 
+def test_one_that_only_imitated_its_teacher_learns_from_labels():
+    detector = untrained("tiny-vild")
+    told = changed(get_recipe("tiny-image"), [])
+    detector.provenance["recipe"] = told.as_dict()
+    assert told.losses.class_weight == 0
+    assert recipe_for(detector).losses.class_weight == 1
+
+
 def test_what_was_left_out_once_is_not_left_out_the_next_time():
     changes = "losses.distill_weight=0", "model.frozen=[]", "classes.partial=false"
     first = changed(recipe_for(untrained("tiny"), steps=7), changes)

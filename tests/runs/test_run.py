@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import json
 import os
@@ -97,6 +98,55 @@ def test_a_training_that_is_stopped_goes_on_exactly(whole, tmp_path):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+def test_the_best_checkpoint_outlives_a_stop_and_worse_rounds(tmp_path):
+    found = iter([0.5, 0.4])
+
+    def look(detector):
+        return {"AP50_base": next(found)}
+
+    class Stop(keras.callbacks.Callback):
+        seen = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.seen += 1
+            if self.seen == 3:  # heard after the next one
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    best = tmp_path / "checkpoints" / "best"
+    with pytest.raises(KeyboardInterrupt, match="goes on"):
+        small_train(tmp_path, "steps=6", "save_every=2", look=look, callbacks=[Stop()])
+    assert read_state(best)["step"] == 2
+    small_train(tmp_path, "steps=6", "save_every=6", look=look)
+    assert read_state(best)["step"] == 2
+    with (tmp_path / "history.csv").open() as file:
+        rows = [row["AP50_base"] for row in csv.DictReader(file)]
+    assert rows == ["0.5", "", "0.4"]
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_a_round_that_was_cut_off_while_it_was_looked_at_is_looked_at(tmp_path, step):
+    def look(detector):
+        if detector.provenance["steps"] == step and cut_off:
+            raise RuntimeError("killed")
+        return {"AP50_base": 0.1 * detector.provenance["steps"]}
+
+    cut_off = True
+    with pytest.raises(RuntimeError):
+        small_train(tmp_path, look=look)
+    cut_off = False
+    small_train(tmp_path, look=look)
+    with (tmp_path / "history.csv").open() as file:
+        rows = [(row["step"], float(row["AP50_base"])) for row in csv.DictReader(file)]
+    assert rows == [("2", pytest.approx(0.2)), ("4", pytest.approx(0.4))]
+    assert read_state(tmp_path / "checkpoints" / "best")["step"] == 4
+
+
+def test_rates_that_several_batches_a_step_never_reach_are_told(tmp_path):
+    changes = "optimizer.accumulate=2", "optimizer.boundaries=2"
+    with pytest.warns(UserWarning, match="Set steps to 8"):
+        small_train(tmp_path, *changes)
+
+
 @pytest.mark.skipif(
     keras.backend.backend() != "torch",
     reason="six trainings, of optimisers that are the same on all backends: on torch",
@@ -166,25 +216,42 @@ def test_a_loss_that_is_no_number_stops_with_its_batch(tmp_path):
     assert ", ".join(map(str, ids)) in str(error.value)
 
 
+@contextlib.contextmanager
+def small_files():
+    """Gives a callback from whose first batch on no file grows, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    class Full(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+
+    try:
+        yield Full()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_batch_that_cannot_be_kept_is_not_said_to_be(tmp_path):
+    changes = "optimizer.rate=1e30", "optimizer.warmup=0"
+    with (
+        small_files() as full,
+        pytest.raises(TrainingError, match="could not be kept"),
+    ):
+        small_train(tmp_path / "run", *changes, callbacks=[full])
+    assert not list((tmp_path / "run").glob("*not-a-number-*"))
+
+
 def test_a_full_disk_costs_no_checkpoint(tmp_path):
     out = tmp_path / "run"
     small_train(out, "steps=2")
     kept = (out / "checkpoints" / "last" / "variables.npz").read_bytes()
 
-    class Full(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            # No file may grow beyond this, as if the disk were full.
-            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        with (
-            pytest.warns(UserWarning, match="the training goes on"),
-            pytest.raises(TrainingError, match="make room"),
-        ):
-            small_train(out, "steps=6", callbacks=[Full()])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with (
+        small_files() as full,
+        pytest.warns(UserWarning, match="the training goes on"),
+        pytest.raises(TrainingError, match="make room"),
+    ):
+        small_train(out, "steps=6", callbacks=[full])
     assert (out / "checkpoints" / "last" / "variables.npz").read_bytes() == kept
     assert read_state(out / "checkpoints" / "last")["step"] == 2
     assert not [p for p in (out / "checkpoints").iterdir() if p.name.startswith(".")]

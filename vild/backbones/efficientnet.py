@@ -25,7 +25,8 @@ def efficientnet(variant: str = "B0") -> Any:
     Returns:
         A `keras.Model` from (B, H, W, 3) float32 images, preprocessed as everywhere in
         vild, to the list of its maps at strides 4, 8, 16, 32; with weights from
-        chance. Weights of `keras.applications` without top come by `load_weights`.
+        chance. `load_published(path)` takes a file of the weights that
+        `keras.applications` has for the network without its top.
 
     Example:
         >>> len(efficientnet("B0").outputs)
@@ -45,7 +46,10 @@ def efficientnet(variant: str = "B0") -> Any:
     pixels = keras.layers.Rescaling(
         (255 * np.array(STD)).tolist(), (255 * np.array(MEAN)).tolist(), dtype="float32"
     )(image)
-    return keras.Model(image, maps(pixels), name=f"efficientnet_{variant.lower()}")
+    backbone = keras.Model(image, maps(pixels), name=f"efficientnet_{variant.lower()}")
+    # The whole network, which published files are of, has the same layers.
+    backbone.load_published = network.load_weights
+    return backbone
 
 
 def efficientnet_b0() -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vild.data.dataset import Dataset
+from vild.digests import weights_digest
 from vild.errors import DataError
 from vild.files import replacing, writing
 from vild.settings import Overrides
@@ -42,9 +43,7 @@ def describe(asking: "Asking", dataset: Dataset, count: int) -> dict[str, Any]:
         A dict for json.
     """
     detector, words = asking.detector, asking.words
-    weights = hashlib.sha256()
-    for array in detector.model.get_weights():
-        weights.update(np.ascontiguousarray(array).tobytes())
+    weights = weights_digest(detector.model)
     spoken = hashlib.sha256(repr([c.id for c in asking.categories]).encode())
     if words is not None:
         spoken.update(repr(words.names).encode("utf-8", "replace"))

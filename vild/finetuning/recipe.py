@@ -80,7 +80,12 @@ def recipe_for(
             partial=True,
             templates=before.classes.templates,
         ),
-        losses=dataclasses.replace(before.losses, distill_weight=weight),
+        # One that only imitated its teacher learns from labels now.
+        losses=dataclasses.replace(
+            before.losses,
+            distill_weight=weight,
+            class_weight=before.losses.class_weight or 1.0,
+        ),
         batch_size=batch,
         dtype=before.dtype,
         seed=before.seed,

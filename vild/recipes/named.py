@@ -18,7 +18,8 @@ def r50() -> Recipe:
     Command: `vild train r50 lvis:lvis_v1_train.json --regions STORE --teacher
     open_clip:ViT-B-32/openai --out runs/r50`; `vild distill` makes the store too.
     Hardware: batch 256 at 1024 pixels; the release trained on TPU pods. With less
-    memory set `batch_size` (rates follow) or `optimizer.accumulate`.
+    memory set `batch_size` (rates follow), or `optimizer.accumulate` with `steps` as
+    many times as large.
     Expected: LVIS v1 mask AP 22.5, APr 16.6 (published; not measured here).
     """
     return Recipe("r50", "released ViLD, ResNet-50", Model(ensemble=False))

@@ -157,7 +157,8 @@ class Optimizer:
         boundaries: steps of the optimiser from which on the rate is another one.
         rates: which one, for each boundary.
         momentum: 0 to 1.
-        accumulate: batches whose gradients are averaged before a step is made.
+        accumulate: batches whose gradients are averaged before a step is made;
+            `boundaries` and `warmup` count such steps, `Recipe.steps` batches.
     """
 
     rate: float = 0.32

@@ -23,11 +23,13 @@ class Progress:
         step: how many steps were made, which is also the position in the data.
         history: what was measured after each round.
         best: name and value of what told the best checkpoint so far.
+        concluded: step of the last round that was looked at and told of.
     """
 
     step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best: tuple[str, float] | None = None
+    concluded: int = 0
 
 
 def save_checkpoint(folder: Path, variables: Sequence[Any], progress: Progress) -> None:
@@ -107,7 +109,7 @@ def load_checkpoint(folder: Path, variables: Sequence[Any]) -> Progress:
     try:
         best = state["best"]
         best = None if best is None else (str(best[0]), float(best[1]))
-        return Progress(state["step"], state["history"], best)
+        return Progress(state["step"], state["history"], best, state["concluded"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / _STATE} is damaged ({error}).") from error
 

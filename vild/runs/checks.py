@@ -86,3 +86,22 @@ def embeddings_facts(store: EmbeddingStore) -> dict[str, Any]:
         "boxes": int(store.counts.sum()),
         "failed images": len(store.failures),
     }
+
+
+def warn_of_schedule(recipe: Recipe) -> None:
+    """Warns of rates that are never reached, since several batches make one step.
+
+    Args:
+        recipe: any.
+    """
+    made = recipe.steps // recipe.optimizer.accumulate
+    late = [step for step in recipe.optimizer.boundaries if step >= made]
+    if recipe.optimizer.accumulate > 1 and late:
+        warnings.warn(
+            f"optimizer.accumulate={recipe.optimizer.accumulate} makes {made} updates "
+            f"of the {recipe.steps} batches, but optimizer.boundaries counts updates: "
+            f"the rates from {late[0]} on are never reached. Set steps to "
+            f"{recipe.steps * recipe.optimizer.accumulate} for as many updates as "
+            "before.",
+            stacklevel=3,
+        )

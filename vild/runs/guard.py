@@ -51,17 +51,17 @@ class NotANumber(keras.callbacks.Callback):
         path = self.folder / f"not-a-number-{step:06}-{self.process}.npz"
         arrays: dict[str, Any] = self.batches.at(step)
         arrays["about"] = np.array(json.dumps([asdict(image) for image in images]))
-        with (
-            contextlib.suppress(OSError),
-            replacing(path) as temporary,
-            temporary.open("wb") as file,
-        ):
-            np.savez(file, **arrays)
+        kept = f"is kept in {path}"
+        try:
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, **arrays)
+        except OSError as error:
+            kept = f"could not be kept in {path} ({error.strerror or error})"
         ids = ", ".join(str(image.image_id) for image in images[:8])
         raise TrainingError(
             f"At step {step} the loss is no number any more ({', '.join(bad)}); the "
-            f"batch, with the images {ids}{' ...' if len(images) > 8 else ''}, is kept "
-            f"in {path}. The last checkpoint holds numbers only: look at those images, "
+            f"batch, with the images {ids}{' ...' if len(images) > 8 else ''}, "
+            f"{kept}. The last checkpoint holds numbers only: look at those images, "
             "or go on from there with a lower optimizer.rate."
         )
 

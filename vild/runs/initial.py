@@ -15,7 +15,8 @@ def load_initial(model: ViLD, source: str) -> None:
     Args:
         model: stays as it is where the file has nothing.
         source: a detector directory, of which everything of equal name and shape is
-            taken; or a file of a backbone: Keras's own `.weights.h5`, or an `.npz` or
+            taken; or a file of a backbone: Keras's own `.weights.h5`, one
+            that its kind was published with (`load_published`), or an `.npz` or
             `.safetensors`, see `vild.checkpoints.backbone_weights`.
 
     Raises:
@@ -56,10 +57,12 @@ def _from_detector(model: ViLD, path: Path) -> None:
 
 
 def _from_keras(backbone: Any, path: Path) -> None:
-    try:
-        backbone.load_weights(path)
-    except Exception as error:  # HDF5 and Keras raise many kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"{path} is damaged or of another backbone ({reason})."
-        ) from error
+    """Reads a file that was published for its kind, or one of the backbone itself."""
+    published = getattr(backbone, "load_published", backbone.load_weights)
+    reason = ""
+    for load in (published, backbone.load_weights):
+        try:
+            return load(path)
+        except Exception as error:  # HDF5 and Keras raise many kinds
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    raise CheckpointError(f"{path} is damaged or of another backbone ({reason}).")

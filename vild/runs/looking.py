@@ -8,6 +8,9 @@ from vild.data.dataset import Dataset
 from vild.detector import Detector
 from vild.evaluation.evaluating import box_metrics, protocol_for
 
+# What tells the best checkpoint, the first that there is; larger is better.
+_TELLING = (("AP50_base", 1.0), ("AP50", 1.0), ("AR@100", 1.0), ("loss", -1.0))
+
 # A look gives numbers by name; larger is better.
 Look = Callable[[Detector], dict[str, float]]
 
@@ -43,16 +46,34 @@ def score(measured: dict[str, Any]) -> tuple[str, float] | None:
         Its name and value: the AP50 of base classes where it was looked at, or the
         recall of proposals, else the loss, below 0.
     """
-    for name, sign in (
-        ("AP50_base", 1.0),
-        ("AP50", 1.0),
-        ("AR@100", 1.0),
-        ("loss", -1.0),
-    ):
+    for name, sign in _TELLING:
         value = measured.get(name)
         if value is not None and value == value:
             return name, sign * value
     return None
+
+
+def is_better(now: tuple[str, float] | None, best: tuple[str, float] | None) -> bool:
+    """Whether a checkpoint is better than the best so far.
+
+    Args:
+        now: its `score`.
+        best: the best one's.
+
+    Returns:
+        True if it is larger, or if it tells more: a round that was cut off was not
+        looked at, and its loss says nothing beside what looks found.
+
+    Example:
+        >>> is_better(("loss", -1.0), ("AP50_base", 0.1))
+        False
+        >>> is_better(("AP50_base", 0.1), ("loss", -1.0))
+        True
+    """
+    if now is None or best is None:
+        return now is not None
+    ranks = [name for name, _ in _TELLING]
+    return (-ranks.index(now[0]), now[1]) > (-ranks.index(best[0]), best[1])
 
 
 def told(measured: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from vild.runs.checkpoint import (
 from vild.runs.classes import TrainingClasses
 from vild.runs.folder import RunFolder, run_facts
 from vild.runs.guard import NotANumber, StopAtSignal, data_errors
-from vild.runs.looking import Board, Look, score, told
+from vild.runs.looking import Board, Look, is_better, score, told
 from vild.runs.preparing import prepare, schedule
 from vild.saving import load_detector
 
@@ -94,6 +94,9 @@ class Run:
                 return made
         self.board = Board(self.folder.tensorboard) if self.replicas.first else None
         stop = StopAtSignal()
+        if self.progress.concluded < self.progress.step and self.replicas.first:
+            with stop.listening():  # what was saved last was never looked at
+                self._conclude()
         while self.progress.step < recipe.steps:
             self._round(stop)
             if stop.asked and self.progress.step < recipe.steps:
@@ -142,25 +145,31 @@ class Run:
             saved = self._written(
                 lambda: save_checkpoint(self.folder.last, self.variables, progress)
             )
-            if self.look is not None and not stop.asked:
-                found = self.look(self._detector())
-                row.update(found)
-                if not self.quiet:
-                    print(f"step {progress.step}: {told(found)}", flush=True)
-            if saved:
-                self._written(lambda: self._conclude(row))
+            if saved or not stop.asked:
+                self._conclude(look=not stop.asked, write=saved)
 
-    def _conclude(self, row: dict[str, Any]) -> None:
-        """Keeps the best checkpoint, and what was measured."""
+    def _conclude(self, look: bool = True, write: bool = True) -> None:
+        """Looks at the last round, tells of it, and keeps it if it is the best."""
         progress, folder = self.progress, self.folder
-        now, best = score(row), progress.best
-        if now is not None and (best is None or now[0] != best[0] or now[1] > best[1]):
-            save_checkpoint(folder.best, self.variables, progress)
-            progress.best = now
-        save_state(folder.last, progress)
-        folder.write_history(progress.history)
-        if self.board is not None:
-            self.board.write(row)
+        row = progress.history[-1]
+        if self.look is not None and look:
+            found = self.look(self._detector())
+            row.update(found)
+            if not self.quiet:
+                print(f"step {progress.step}: {told(found)}", flush=True)
+
+        def writing() -> None:
+            now = score(row)
+            if is_better(now, progress.best):
+                save_checkpoint(folder.best, self.variables, progress)
+                progress.best = now
+            folder.write_history(progress.history)
+            progress.concluded = progress.step
+            save_state(folder.last, progress)
+
+        board = self.board
+        if write and self._written(writing) and board is not None:
+            self._written(lambda: board.write(row))
 
     def _written(self, write: Callable[[], None]) -> bool:
         """Whether something could be written; at the end it must."""

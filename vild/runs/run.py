@@ -12,7 +12,12 @@ from vild.data.stores import EmbeddingStore
 from vild.detector import Detector
 from vild.embedding import check_teacher
 from vild.recipes import Recipe, get_recipe
-from vild.runs.checks import check_examples, embeddings_facts, warn_of_failed
+from vild.runs.checks import (
+    check_examples,
+    embeddings_facts,
+    warn_of_failed,
+    warn_of_schedule,
+)
 from vild.runs.classes import training_classes
 from vild.runs.folder import RunFolder, run_facts
 from vild.runs.looking import Look
@@ -101,6 +106,7 @@ def train(
     with kernels.devices(devices) as replicas:
         if replicas.first:
             folder.claim(run_facts(chosen, data, spec, mark))
+            warn_of_schedule(chosen)
             if store is not None:
                 warn_of_failed(store)
         run = Run(
