@@ -79,7 +79,6 @@ MODULES = [
     "teachers.shapes",
     "teachers.shapes_features",
     "teachers.sticker_network",
-    "teachers.stickers",
     "teachers.word_table",
     "vocabulary",
 ]

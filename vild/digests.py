@@ -1,11 +1,12 @@
 """What a detector is, for comparison: digests of its weights, words and settings."""
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vild.detector import Detector
+if TYPE_CHECKING:
+    from vild.detector import Detector
 
 
 def weights_digest(model: Any) -> Any:
@@ -23,7 +24,7 @@ def weights_digest(model: Any) -> Any:
     return found
 
 
-def detector_facts(detector: Detector) -> dict[str, Any]:
+def detector_facts(detector: "Detector") -> dict[str, Any]:
     """What a detector is, for comparison.
 
     Args:

@@ -55,7 +55,7 @@ class Narrowed:
                 )
         self._ids = np.array([category.id for category in self.categories], np.int64)
         self._images = [i for i in range(len(dataset)) if len(self._rows(dataset[i]))]
-        self.fingerprint = mark_of_part(dataset, self._ids)
+        self.fingerprint = mark_of_part(dataset, "categories", self._ids)
 
     def __len__(self) -> int:
         return len(self._images)

@@ -48,7 +48,7 @@ class Picked:
                 f"The dataset {dataset.name!r} has {len(dataset)} images, received the "
                 f"number {self.indexes[strange][0]}: count them from 0."
             )
-        self.fingerprint = mark_of_part(dataset, self.indexes)
+        self.fingerprint = mark_of_part(dataset, "images", self.indexes)
 
     def __len__(self) -> int:
         return len(self.indexes)
@@ -68,19 +68,20 @@ class Picked:
         return self.dataset[int(self.indexes[index])]
 
 
-def mark_of_part(dataset: Any, chosen: np.ndarray) -> str | None:
+def mark_of_part(dataset: Any, kind: str, chosen: np.ndarray) -> str | None:
     """The fingerprint of a part of a dataset.
 
     Args:
         dataset: any.
+        kind: what the numbers are of: `images` or `categories`.
         chosen: (N,) integers that tell the part from others.
 
     Returns:
-        It changes with the dataset's and with the numbers; None if that has none.
+        It changes with the dataset's, the kind and the numbers; None if that has none.
     """
     mark = getattr(dataset, "fingerprint", None)
     if mark is None:
         return None
-    digest = hashlib.sha256(f"{mark} ".encode())
+    digest = hashlib.sha256(f"{mark} {kind} ".encode())
     digest.update(chosen.astype("<i8").tobytes())
     return digest.hexdigest()

@@ -48,6 +48,7 @@ class Road:
         count: boxes per image, at most.
         ground_truth: whether the dataset's own boxes are embedded too.
         brought: which of the stores were brought along.
+        stage_named: whether a person chose the recipe of the first stage.
     """
 
     out: Path
@@ -268,5 +269,5 @@ def _about(source: Place | Detector) -> dict[str, Any]:
         path = path / "config.json"  # has the digests of all the rest
     if path.is_file():
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return {"name": os.fspath(source), "sha256": digest}
+        return {"sha256": digest}  # wherever it lies
     return {"name": os.fspath(source)}

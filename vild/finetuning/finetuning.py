@@ -26,7 +26,6 @@ from vild.saving import is_detector
 from vild.teachers import Teacher
 
 # Images of a replayed dataset that are measured on, as long as nobody says how many.
-_REST = 200
 
 
 def finetune(
@@ -128,7 +127,7 @@ def finetune(
         images=replay_images,
         embeddings=embeddings,
         replay_embeddings=replay_embeddings,
-        rest=measure_images or _REST,
+        rest=measure_images,
     )
     looked_at = _looked_at(task, measure_on, measure_images)
     with kernels.devices(devices) as replicas:

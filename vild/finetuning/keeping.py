@@ -87,7 +87,7 @@ class Keeping:
         if rows:
             self.say(measuring.table(rows))
             made.provenance["kept"] = rows
-        if all(row["classes"] == "new" for row in rows):
+        if not any(row["classes"] == "old" for row in rows):
             self.say(
                 "Whether old classes were kept was not measured: name a dataset that "
                 "has them by --measure (measure_on)."

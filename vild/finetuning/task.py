@@ -40,6 +40,9 @@ from vild.runs.classes import training_classes
 from vild.runs.folder import check_claim, run_facts, write_claim
 from vild.teachers import Teacher, fingerprint, get
 
+REST = 200
+"""Old images that are left to measure on, a fifth of them at most."""
+
 
 @dataclass
 class Task:
@@ -136,7 +139,7 @@ def find_task(
     images: int = 1000,
     embeddings: Place | None = None,
     replay_embeddings: Place | None = None,
-    rest: int = 200,
+    rest: int | None = None,
 ) -> Task:
     """Finds what is meant, and whether it fits together; writes nothing.
 
@@ -151,7 +154,8 @@ def find_task(
         images: how many of them.
         embeddings: a store of the new images.
         replay_embeddings: a store of the old images.
-        rest: how many old images that are not replayed may be measured on.
+        rest: how many old images that are not replayed may be measured on; None:
+            `REST`. It does not change which are replayed.
 
     Returns:
         The task.
@@ -176,10 +180,10 @@ def find_task(
     picked = others = None
     if old is not None:
         # A fifth at least is left to measure on.
-        most = len(old) - min(rest, len(old) // 5)
+        most = len(old) - min(REST, len(old) // 5)
         chosen = choose(len(old), min(images, most), recipe.seed)
         picked = Picked(old, chosen)
-        others = left_over(old, chosen, rest, recipe.seed)
+        others = left_over(old, chosen, rest or REST, recipe.seed)
     task = Task(
         out=folder,
         detector=detector,
