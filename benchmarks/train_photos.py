@@ -73,7 +73,7 @@ class WithStandIns:
         )
 
 
-def train(dataset: Any, teacher: Any, recipe: Any, steps: int) -> None:
+def train(dataset: Any, teacher: Any, recipe: Any, steps: int) -> bool:
     classes = training_classes(dataset, recipe, teacher)
     with kernels.devices(1) as replicas:
         trainer, batches = prepare(recipe, dataset, classes, replicas)
@@ -101,6 +101,7 @@ def train(dataset: Any, teacher: Any, recipe: Any, steps: int) -> None:
         f"mean {', '.join(f'{k} {v[0]:.3f}' for k, v in last.items())}",
         flush=True,
     )
+    return bool(end < first)
 
 
 def main() -> None:
@@ -113,10 +114,11 @@ def main() -> None:
     recipe = changed(get_recipe(arguments.recipe), CHANGES)
     teacher = open_teacher(arguments.teacher)
     dataset = WithStandIns(open_dataset(arguments.dataset), teacher)
-    train(dataset, teacher, recipe, arguments.steps)
+    falls = [train(dataset, teacher, recipe, arguments.steps)]
     with tempfile.TemporaryDirectory() as folder:
         write_records(dataset, folder, "train", 2)
-        train(Records(Path(folder)), teacher, recipe, arguments.steps)
+        falls.append(train(Records(Path(folder)), teacher, recipe, arguments.steps))
+    raise SystemExit(not all(falls))
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ pytestmark = pytest.mark.skipif(
 )
 SCENES = "drawn-colours:train:600"
 CUT = [
-    "steps=300",
-    "save_every=150",
-    "optimizer.boundaries=250",
+    "steps=200",
+    "save_every=100",
+    "optimizer.boundaries=170",
     "model.batch_norm_momentum=0.9",
 ]
 
@@ -65,7 +65,7 @@ def test_tiny_learns(text):
     chance = box_metrics(detector, scenes)["AP50_base"]
     for variable in detector.model.variables:
         variable.assign(learned[variable.path])
-    # Measured: 0.39 after 300 steps.
+    print(rows)
     assert chance < 0.02
     assert rows[-1]["AP50_base"] > 0.12
     assert rows[-1]["AP50_base"] > rows[0]["AP50_base"]
@@ -96,6 +96,7 @@ def test_distillation_names_colours_without_a_label(text, look, tmp_path):
         quiet=True,
     )
     found, without = look(detector), text[1][-1]
+    print(found, without)
     # Measured: 0.10 against 0.006 for novel classes, 0.36 against 0.39 for base ones.
     assert found["AP50_novel"] > 0.04
     assert found["AP50_novel"] > 4 * without["AP50_novel"]
