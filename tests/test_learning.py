@@ -4,12 +4,11 @@ The same images, with and without distillation: two colours have no label in eit
 """
 
 import json
+import os
 
-import numpy as np
 import pytest
 
 import vild
-from vild.backends import keras
 from vild.data.drawn_dataset import DrawnObjects
 from vild.evaluation.evaluating import box_metrics
 from vild.recipes import changed, get_recipe
@@ -19,16 +18,16 @@ from vild.runs.run import train
 
 # One backend is enough here; benchmarks/tiny_backends.py and benchmarks/distillation.py
 # train in full on all three.
-ON = "tensorflow"
+ON = "torch"
 pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != ON,
+    os.environ.get("KERAS_BACKEND") != ON,
     reason=f"learns on {ON}; on all backends: python benchmarks/tiny_backends.py",
 )
 SCENES = "drawn-colours:train:600"
 CUT = [
-    "steps=200",
-    "save_every=100",
-    "optimizer.boundaries=170",
+    "steps=300",
+    "save_every=150",
+    "optimizer.boundaries=250",
     "model.batch_norm_momentum=0.9",
 ]
 
@@ -55,9 +54,7 @@ def text(tmp_path_factory, look):
 
 def test_tiny_learns(text):
     detector, rows = text
-    learned = {
-        v.path: keras.ops.convert_to_numpy(v.value) for v in detector.model.variables
-    }
+    learned = {v.path: v.numpy() for v in detector.model.variables}
     untrained = make_network(changed(get_recipe("tiny"), CUT), 64)
     for new, old in zip(detector.model.variables, untrained.variables, strict=True):
         new.assign(old.value)
@@ -65,24 +62,20 @@ def test_tiny_learns(text):
     chance = box_metrics(detector, scenes)["AP50_base"]
     for variable in detector.model.variables:
         variable.assign(learned[variable.path])
-    print(rows)
+    # Measured: 0.39 after 300 steps.
     assert chance < 0.02
     assert rows[-1]["AP50_base"] > 0.12
     assert rows[-1]["AP50_base"] > rows[0]["AP50_base"]
 
 
 def test_distillation_names_colours_without_a_label(text, look, tmp_path):
-    # Boxes that are given: a first stage would take another minute. They are a little
-    # off those of all objects, the ones without a label among them.
-    rng = np.random.default_rng(0)
-    boxes = []
-    for example in vild.data.finding.get(SCENES):
-        for x1, y1, x2, y2 in example.boxes.tolist():
-            wide, tall = x2 - x1, y2 - y1
-            left, top = [x1, y1] + rng.normal(0, 0.06, 2) * [wide, tall]
-            sides = np.exp(rng.normal(0, 0.08, 2)) * [wide, tall]
-            bbox = [max(left, 0), max(top, 0), *sides]
-            boxes.append({"image_id": example.image_id, "bbox": bbox, "score": 1.0})
+    # Boxes of all objects, those without a label too, as a person might bring them: a
+    # first stage would take another minute.
+    boxes = [
+        {"image_id": e.image_id, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": 1.0}
+        for e in vild.data.finding.get(SCENES)
+        for x1, y1, x2, y2 in e.boxes.tolist()
+    ]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     recipe = changed(
         get_recipe("tiny-vild"), [*CUT, "losses.distill_weight=2", "inputs.max_rois=8"]
@@ -96,7 +89,6 @@ def test_distillation_names_colours_without_a_label(text, look, tmp_path):
         quiet=True,
     )
     found, without = look(detector), text[1][-1]
-    print(found, without)
     # Measured: 0.10 against 0.006 for novel classes, 0.36 against 0.39 for base ones.
     assert found["AP50_novel"] > 0.04
     assert found["AP50_novel"] > 4 * without["AP50_novel"]
