@@ -69,6 +69,7 @@ MODULES = [
     "finetuning.measuring",
     "finetuning.replaying",
     "recipes.stages",
+    "runs.looking",
     "settings",
     "teachers.checks",
     "teachers.finding",
