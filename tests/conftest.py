@@ -32,6 +32,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the slow tests too")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where no framework is installed, other modules cannot even be imported."""
+    if config.option.markexpr != "numpy":
+        return None
+    inside = collection_path.rglob("test_*.py")
+    modules = inside if collection_path.is_dir() else [collection_path]
+    texts = (module.read_text("utf-8") for module in modules)
+    return not any("pytest.mark.numpy" in text for text in texts) or None
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
@@ -41,6 +51,15 @@ def pytest_collection_modifyitems(
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+        if item.get_closest_marker("once") and _backend() != "torch":
+            reason = "of no backend in particular: runs on torch, or with --slow"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _backend() -> str:
+    from vild.backends import keras
+
+    return keras.backend.backend()
 
 
 @pytest.fixture(scope="session")

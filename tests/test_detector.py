@@ -329,6 +329,7 @@ def test_settings_that_cannot_be_used(detector, setting, sentence):
         detector.detect([photo()], **setting)
 
 
+@pytest.mark.once
 def test_settings_are_kept_as_plain_values(detector, tmp_path):
     odd = {
         "max_detections": np.int64(7),

@@ -3,6 +3,8 @@ import pytest
 
 from vild.drawing import draw_detections
 
+pytestmark = pytest.mark.numpy
+
 
 def grey(height: int, width: int) -> np.ndarray:
     return np.full((height, width, 3), 128, np.uint8)

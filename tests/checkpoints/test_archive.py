@@ -12,6 +12,8 @@ import pytest
 from vild.checkpoints.archive import unpack
 from vild.errors import DownloadError
 
+pytestmark = pytest.mark.numpy
+
 BODY = random.Random(0).randbytes(300_000)
 
 

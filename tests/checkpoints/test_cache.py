@@ -4,6 +4,8 @@ import pytest
 
 from vild.checkpoints.cache import cache_dir
 
+pytestmark = pytest.mark.numpy
+
 
 def test_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VILD_CACHE", str(tmp_path))

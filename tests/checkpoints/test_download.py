@@ -19,6 +19,8 @@ import pytest
 from vild.checkpoints.download import fetch
 from vild.errors import DownloadError
 
+pytestmark = pytest.mark.numpy
+
 BODY = random.Random(0).randbytes(300_000)
 DIGEST = hashlib.sha256(BODY).hexdigest()
 

@@ -8,6 +8,8 @@ import pytest
 
 from vild.checkpoints.locks import locked
 
+pytestmark = pytest.mark.numpy
+
 
 def test_only_one_is_inside(tmp_path: Path) -> None:
     inside, most = 0, 0

@@ -367,6 +367,7 @@ def test_as_a_process_with_json_on_stdout(model: Path, tmp_path: Path) -> None:
         assert (drawn.format, drawn.size) == ("PNG", (96, 64))
 
 
+@pytest.mark.once
 def test_settings_reach_the_detector(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -393,6 +394,7 @@ def test_settings_reach_the_detector(
     assert all("segmentation" not in d for d in listed["detections"])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("as_file", [False, True])
 def test_classes_and_synonyms(
     as_file: bool, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -425,6 +427,7 @@ def test_unknown_class(
     assert [path.name for path in tmp_path.iterdir()] == ["room.jpg"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("batch_size", ["1", "2", "8"])
 def test_bad_photos_among_good_ones(
     batch_size: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -463,6 +466,7 @@ def test_only_damaged_photos_leave_an_empty_list(
     assert json.loads(capsys.readouterr().out) == []
 
 
+@pytest.mark.once
 def test_folders_and_patterns(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -477,12 +481,14 @@ def test_folders_and_patterns(
     assert [Path(about["image"]) for about in listed] == expected
 
 
+@pytest.mark.once
 def test_a_file_with_a_pattern_for_a_name(model: Path, tmp_path: Path) -> None:
     make_photo(tmp_path / "a[1].jpg")
     assert main(["detect", "a[1].jpg", "--model", str(model)]) == 0
     assert Path("detections", "a[1].jpg").exists()
 
 
+@pytest.mark.once
 def test_photos_of_the_same_name(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -500,6 +506,7 @@ def test_photos_of_the_same_name(
     }
 
 
+@pytest.mark.once
 def test_photos_are_never_overwritten(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -522,6 +529,7 @@ def test_photos_behind_links_are_never_overwritten(tmp_path: Path) -> None:
     assert names == ["link.jpg", "a-2.jpg"]
 
 
+@pytest.mark.once
 def test_pictures_of_an_earlier_run_are_replaced(model: Path, tmp_path: Path) -> None:
     make_photo(tmp_path / "a.jpg")
     command = ["detect", "a.jpg", "--model", str(model)]
@@ -532,6 +540,7 @@ def test_pictures_of_an_earlier_run_are_replaced(model: Path, tmp_path: Path) ->
     assert len(list(Path("detections").iterdir())) == 1
 
 
+@pytest.mark.once
 def test_a_folder_that_cannot_be_made(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -563,6 +572,7 @@ def words(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.once
 def test_a_teacher_knows_other_words(
     model: Path, words: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -583,6 +593,7 @@ def test_a_teacher_knows_other_words(
     assert "'red thing'" in capsys.readouterr().err
 
 
+@pytest.mark.once
 def test_a_saved_vocabulary_is_asked(model: Path, words: Path) -> None:
     make_photo(Path("a.png"))
     arguments = ["a.png", "--model", str(model), "--classes", f"@{words}"]

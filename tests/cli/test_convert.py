@@ -15,6 +15,8 @@ from vild.cli import main
 from vild.data.dataset import check_dataset
 from vild.data.finding import get
 
+pytestmark = pytest.mark.numpy
+
 SQUARE = [[4, 2, 12, 2, 12, 10, 4, 10]]
 
 

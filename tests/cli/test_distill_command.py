@@ -4,17 +4,13 @@ import pytest
 from few import CHANGES
 
 import vild
-from vild.backends import keras
 from vild.cli import main
 
 CUT = [argument for change in CHANGES for argument in ("--set", change)]
 SCENES = ["drawn:train:8", "--teacher", "shapes"]
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "torch",
-    reason="the command compiles the step, which takes minutes elsewhere",
-)
+@pytest.mark.once
 def test_the_road_by_commands(tmp_path, capsys):
     out = str(tmp_path / "a")
     assert main(["distill", "tiny-vild", *SCENES, "--out", out, *CUT]) == 0

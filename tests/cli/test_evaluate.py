@@ -79,6 +79,7 @@ def test_files_alone_start_no_framework(tmp_path):
     assert subprocess.check_output(run, text=True).endswith("[]\n")
 
 
+@pytest.mark.once
 def test_a_model_on_a_dataset(model, tmp_path, capsys):
     out = tmp_path / "out"
     json_file = tmp_path / "metrics.json"
@@ -102,6 +103,7 @@ def test_a_model_on_a_dataset(model, tmp_path, capsys):
     assert json.loads((tmp_path / "other" / "results.json").read_text()) == found
 
 
+@pytest.mark.once
 def test_a_folder_of_another_run_is_refused(model, tmp_path, capsys):
     assert main(command(model, tmp_path / "out", 2)) == 0
     assert main(command(model, tmp_path / "out", 3)) == 1
@@ -113,6 +115,7 @@ def test_a_folder_of_another_run_is_refused(model, tmp_path, capsys):
     assert "no run.json that says where it comes from" in capsys.readouterr().err
 
 
+@pytest.mark.once
 def test_killed_in_the_middle_it_goes_on(model, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     count = 16

@@ -6,7 +6,6 @@ import pytest
 from new_classes import untrained
 
 import vild
-from vild.backends import keras
 from vild.cli import main
 
 
@@ -17,10 +16,7 @@ def start(tmp_path_factory):
     return str(folder)
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "torch",
-    reason="the command compiles the step, which takes minutes elsewhere",
-)
+@pytest.mark.once
 def test_the_road_by_commands(start, tmp_path, capsys):
     photos, out = f"coco:{tmp_path}/photos", f"{tmp_path}/a"
     command = ["convert", "drawn:train:40", photos, "--workers", "1"]

@@ -28,6 +28,7 @@ def test_recipes_are_listed_and_shown(capsys):
     assert json.loads(shown[shown.index("{") :])["batch_size"] == 16
 
 
+@pytest.mark.once
 def test_a_detector_is_trained_by_one_command(tmp_path, capsys):
     sets = [part for change in [*CHANGES, "steps=2"] for part in ("--set", change)]
     out = tmp_path / "run"

@@ -9,6 +9,8 @@ from vild.data.pictures import Picture
 from vild.data.released_records import Records, write_records
 from vild.errors import BackendError, InputError
 
+pytestmark = pytest.mark.numpy
+
 SMALL = InputSettings(64, max_objects=8)
 SCENES = DrawnObjects("train:7", (96, 128))
 LABELS = {category.id: row + 1 for row, category in enumerate(SCENES.categories)}

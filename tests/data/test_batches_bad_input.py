@@ -15,6 +15,8 @@ from vild.data.tf_example import encode_example
 from vild.data.tfrecord import write_tfrecord
 from vild.errors import DataError
 
+pytestmark = pytest.mark.numpy
+
 LABELS = {3: 1, 90: 2}
 WHOLE = InputSettings(64, flip=False, scale=(1, 1))
 

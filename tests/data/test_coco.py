@@ -16,6 +16,8 @@ from vild.data.dataset import check_dataset
 from vild.data.released_records import Records, write_records
 from vild.errors import DataError, InputError
 
+pytestmark = pytest.mark.numpy
+
 MODULES = [
     "coco",
     "coco_boxes",

@@ -16,6 +16,8 @@ from vild.data.object_masks import ObjectMasks
 from vild.data.pictures import Picture
 from vild.data.training_input import Draws, training_input
 
+pytestmark = pytest.mark.numpy
+
 SIDE = 64
 SETTINGS = InputSettings(SIDE, scale=(1, 1), distill=True, copy_paste=1)
 WHOLE = Draws()

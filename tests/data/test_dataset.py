@@ -14,6 +14,8 @@ from vild.data.pictures import Picture
 from vild.data.rle import encode_rle
 from vild.errors import DataError
 
+pytestmark = pytest.mark.numpy
+
 MODULES = [
     "categories",
     "dataset",

@@ -16,6 +16,8 @@ from vild.data.opening import coco, lvis
 from vild.data.released_records import Records, write_records
 from vild.errors import DataError
 
+pytestmark = pytest.mark.numpy
+
 PLUGIN = """
 from vild.data.dataset import Category
 

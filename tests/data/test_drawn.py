@@ -19,6 +19,8 @@ from vild.data.drawn_shapes import OUTLINES, outline
 from vild.errors import InputError
 from vild.names import check_classes
 
+pytestmark = pytest.mark.numpy
+
 EVERYTHING = drawings()
 # No tone of a drawing, and no mixture of two, is this one.
 SCREEN = (0, 255, 0)

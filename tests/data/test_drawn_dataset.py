@@ -6,6 +6,8 @@ from vild.data.drawn_dataset import DrawnObjects
 from vild.data.finding import get
 from vild.errors import InputError
 
+pytestmark = pytest.mark.numpy
+
 
 def test_it_is_a_dataset_shaped_like_lvis():
     scenes = check_dataset(DrawnObjects("train:50"))

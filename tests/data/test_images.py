@@ -9,6 +9,8 @@ from PIL import Image
 from vild.data.images import load_image
 from vild.errors import InputError
 
+pytestmark = pytest.mark.numpy
+
 
 @pytest.fixture
 def photo() -> np.ndarray:

@@ -10,6 +10,8 @@ from vild.data.joined import Joined
 from vild.data.picked import Picked
 from vild.errors import DataError, InputError
 
+pytestmark = pytest.mark.numpy
+
 
 class Named(Few):
     """A few images with one object of each category."""

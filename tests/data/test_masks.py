@@ -9,6 +9,8 @@ from vild.data.masks import LazyMasks, paste_masks, paste_runs
 from vild.data.rle import encode_rle
 from vild.errors import InputError
 
+pytestmark = pytest.mark.numpy
+
 
 def test_released_pasting(reference: Path) -> None:
     golden = np.load(reference / "stage_mask_paste.npz")

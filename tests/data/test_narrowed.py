@@ -11,6 +11,8 @@ from vild.data.drawn_dataset import DrawnObjects
 from vild.data.narrowed import Narrowed
 from vild.errors import InputError
 
+pytestmark = pytest.mark.numpy
+
 TWO = ["blue ring", "cyan heart"]
 
 

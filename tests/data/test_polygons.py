@@ -7,6 +7,8 @@ from pycocotools import mask as coco
 from vild.data.polygons import rasterise
 from vild.errors import DataError
 
+pytestmark = pytest.mark.numpy
+
 
 def expected(polygons, size):
     rles = coco.frPyObjects([list(map(float, p)) for p in polygons], *size)

@@ -15,6 +15,8 @@ from vild.data.preprocessing import (
 )
 from vild.errors import InputError
 
+pytestmark = pytest.mark.numpy
+
 
 @pytest.mark.parametrize("case", range(6))
 def test_released_preprocessing(reference: Path, case: int) -> None:

@@ -16,6 +16,8 @@ from vild.data.stores.header import make_header
 from vild.data.stores.shard import Entry
 from vild.data.stores.writing import making
 
+pytestmark = pytest.mark.numpy
+
 
 @pytest.mark.parametrize(
     "name", ["overlap", "crops", "squares", "brought_boxes", "stores.failures"]

@@ -8,6 +8,8 @@ from pycocotools import mask as coco
 from vild.data.rle import PackedMasks, covered, decode_rle, encode_rle
 from vild.errors import InputError
 
+pytestmark = pytest.mark.numpy
+
 masks = arrays.arrays(
     bool, arrays.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=20)
 )

@@ -20,6 +20,8 @@ from vild.data.stores.verifying import verify_store
 from vild.data.stores.writing import making
 from vild.errors import DataError, InputError
 
+pytestmark = pytest.mark.numpy
+
 DIM = 8
 
 

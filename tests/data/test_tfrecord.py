@@ -11,6 +11,8 @@ from vild.checkpoints.checksum import masked_crc
 from vild.data.tfrecord import TFRecordFile, stream_tfrecord, write_tfrecord
 from vild.errors import DataError, InputError
 
+pytestmark = pytest.mark.numpy
+
 RECORDS = [b"first", b"", b"x" * 70_000, b"last"]
 
 

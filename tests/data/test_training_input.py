@@ -13,6 +13,8 @@ from vild.data.released_records import Records
 from vild.data.stacking import stack
 from vild.data.training_input import Draws, move_boxes, training_input
 
+pytestmark = pytest.mark.numpy
+
 
 def test_geometry_is_the_released_one(reference):
     with np.load(reference / "train_geometry.npz") as golden:

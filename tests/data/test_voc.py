@@ -8,6 +8,8 @@ from vild.data.opening import objects365, voc
 from vild.data.voc import CLASSES
 from vild.errors import DataError
 
+pytestmark = pytest.mark.numpy
+
 IMAGE = """<annotation><filename>2008_000123.jpg</filename>
 <size><width>40</width><height>30</height><depth>3</depth></size>
 <object><name>sofa</name><difficult>0</difficult>

@@ -25,13 +25,6 @@ def everything(folder):
     }
 
 
-# A whole road each; its parts are tested on every backend.
-ON_TORCH = pytest.mark.skipif(
-    keras.backend.backend() != "torch",
-    reason="several roads, of which one is made on every backend: runs on torch",
-)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A distillation without interruption: its folder and what came out."""
@@ -68,7 +61,7 @@ def test_the_second_time_nothing_is_done(whole):
     np.testing.assert_array_equal(weights(again)[-1], weights(made)[-1])
 
 
-@ON_TORCH
+@pytest.mark.once
 @pytest.mark.parametrize("stop_at", [1, 5])
 def test_a_distillation_that_is_killed_goes_on_to_the_same_end(
     whole, tmp_path, stop_at
@@ -122,7 +115,7 @@ def test_what_has_changed_is_refused(whole, changes, options, words):
     assert everything(out) == before
 
 
-@ON_TORCH
+@pytest.mark.once
 def test_a_longer_training_goes_on(tmp_path):
     """With a first stage that follows from the recipe, which stays as it is."""
     made = few_distill(tmp_path, first_stage=None)
@@ -134,7 +127,7 @@ def test_a_longer_training_goes_on(tmp_path):
     assert not np.array_equal(weights(made)[0], weights(longer)[0])
 
 
-@ON_TORCH
+@pytest.mark.once
 def test_stores_and_detectors_that_are_brought_along_are_used(whole, tmp_path):
     out, made = whole
     teacher = Shapes()  # an object, as the dataset is

@@ -1,11 +1,13 @@
 """The dry run: what would be done, and what is there."""
 
+import pytest
 from few import CHANGES, few_distill, few_steps
 
 from vild.cli import main
 from vild.data.drawn_dataset import DrawnObjects
 from vild.distillation import make_plan
 
+pytestmark = pytest.mark.once
 CUT = [argument for change in CHANGES for argument in ("--set", change)]
 
 

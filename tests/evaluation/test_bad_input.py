@@ -10,6 +10,8 @@ from synthetic import make, save
 from vild.errors import DataError, InputError
 from vild.evaluation import evaluate_files
 
+pytestmark = pytest.mark.numpy
+
 
 @pytest.fixture
 def files(tmp_path):

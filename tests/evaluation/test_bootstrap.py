@@ -10,9 +10,10 @@ from vild.errors import InputError
 from vild.evaluation import compare, evaluate_files, intervals
 from vild.evaluation.bootstrap import draw, resampled
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*(outside of their image|more than once)"
-)
+pytestmark = [
+    pytest.mark.numpy,
+    pytest.mark.filterwarnings("ignore:.*(outside of their image|more than once)"),
+]
 
 
 @pytest.fixture(params=["lvis", "coco", "voc", "proposals"])

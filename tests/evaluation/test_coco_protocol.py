@@ -13,9 +13,10 @@ from vild.evaluation.protocols import RECALLS
 
 TINY = 1e-9
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*(outside of their image|more than once)"
-)
+pytestmark = [
+    pytest.mark.numpy,
+    pytest.mark.filterwarnings("ignore:.*(outside of their image|more than once)"),
+]
 
 
 @pytest.mark.parametrize("seed", range(3))

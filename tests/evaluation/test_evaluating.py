@@ -28,6 +28,7 @@ def test_a_detector_that_finds_what_is_there_scores(bright, capsys):
     assert "AP50        100.0   100.0" in capsys.readouterr().out
 
 
+@pytest.mark.once
 def test_boxes_alone_are_measured_silently(bright, capsys):
     full = vild.evaluate(bright, BrightThings(6), "coco")["bbox"]
     capsys.readouterr()
@@ -35,6 +36,7 @@ def test_boxes_alone_are_measured_silently(bright, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.once
 def test_only_the_first_images_count_when_asked(bright):
     small = box_metrics(bright, BrightThings(6), "coco", limit=2)
     assert small == box_metrics(bright, BrightThings(2), "coco")

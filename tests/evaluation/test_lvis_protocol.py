@@ -14,9 +14,10 @@ from vild.evaluation import evaluate_files
 # The official package adds up in another order: some last bits differ.
 TINY = 1e-9
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*(outside of their image|more than once)"
-)
+pytestmark = [
+    pytest.mark.numpy,
+    pytest.mark.filterwarnings("ignore:.*(outside of their image|more than once)"),
+]
 
 
 def check(paths, kinds=("bbox", "segm")):

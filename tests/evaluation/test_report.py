@@ -121,6 +121,7 @@ def test_other_protocols_have_reports_too(tmp_path):
         assert ("by frequency" in text) == (protocol == "lvis")
 
 
+@pytest.mark.once
 def test_from_a_detector_to_a_report(tmp_path):
     dataset = BrightThings(3)
     detector = bright_detector(image_size=160, num_proposals=1)

@@ -10,6 +10,8 @@ import vild
 from vild.cli import main
 from vild.cli.main import make_parser
 
+pytestmark = pytest.mark.numpy
+
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
 
 

@@ -12,6 +12,8 @@ from referees import official_lvis, run_coco
 
 from vild.evaluation import evaluate_files
 
+pytestmark = pytest.mark.numpy
+
 # Few places and scores, so that overlaps and scores tie, and are 0.5 or 1 exactly.
 sides = st.sampled_from([0.0, 8.0, 16.0, 24.0, 64.0])
 sizes = st.sampled_from([8.0, 16.0, 32.0, 96.0, 128.0])

@@ -17,9 +17,10 @@ from vild.evaluation.results_files import read_results
 from vild.evaluation.truth import TruthFromExamples
 from vild.evaluation.voc_scoring import score_voc
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*(outside of their image|more than once)"
-)
+pytestmark = [
+    pytest.mark.numpy,
+    pytest.mark.filterwarnings("ignore:.*(outside of their image|more than once)"),
+]
 
 
 def inclusive(box):

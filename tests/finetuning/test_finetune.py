@@ -26,11 +26,9 @@ from vild.teachers.shapes import Shapes
 from vild.vocabulary import Vocabulary
 
 OLD = DrawnObjects("train:9")
+# Training itself is tested on every backend.
+pytestmark = pytest.mark.once
 MEASURED = {"measure_on": [DrawnObjects("val:6")]}
-ON_TORCH = pytest.mark.skipif(
-    keras.backend.backend() != "torch",
-    reason="several fine-tunings, of which one is made on every backend: on torch",
-)
 
 
 def everything(folder):
@@ -118,7 +116,6 @@ def test_the_second_time_nothing_is_done(start, whole):
     np.testing.assert_array_equal(weights(again)[-1], weights(made)[-1])
 
 
-@ON_TORCH
 def test_cut_off_it_goes_on_to_the_same_end(start, whole, tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -172,7 +169,6 @@ def test_another_detector_is_refused(whole, start):
         few_finetune(made, out, replay=OLD, replay_images=5)
 
 
-@ON_TORCH
 def test_boxes_alone_leave_the_mask_head_as_it_was(start, tmp_path):
     made = few_finetune(start, tmp_path, dataset=Own(masks=False))
     before = vild.load_pretrained(start)
@@ -183,7 +179,6 @@ def test_boxes_alone_leave_the_mask_head_as_it_was(start, tmp_path):
     np.testing.assert_array_equal(weights(opened)[-1], weights(made)[-1])
 
 
-@ON_TORCH
 def test_one_branch_without_distillation_and_the_whole_network(start, tmp_path):
     first = untrained("tiny")
     changes = "losses.distill_weight=0", "model.frozen=[]"
@@ -224,7 +219,6 @@ def test_what_was_left_out_once_is_not_left_out_the_next_time():
     assert again.name == first.name
 
 
-@ON_TORCH
 def test_what_is_learned_and_what_is_not_is_told(start, tmp_path, capsys):
     own = Own(masks=False)
     own.categories[0] = dataclasses.replace(
@@ -265,14 +259,12 @@ def test_what_a_category_is_taken_for_is_told():
     assert notes_of(own, new, recipe, recipe, [])[0].endswith("thing 11 and 2 more.")
 
 
-@ON_TORCH
 def test_nothing_that_tells_what_was_kept_is_told(start, tmp_path, capsys):
     few_finetune(start, tmp_path, "steps=1", quiet=False)
     assert "was not measured: name a dataset" in capsys.readouterr().out
     assert json.loads((tmp_path / "kept.json").read_text()) == []
 
 
-@ON_TORCH
 def test_stores_that_are_brought_along_are_used(start, whole, tmp_path):
     """Of the replayed dataset all images are in the store, though few are shown."""
     store = whole[0] / "embeddings"
@@ -284,7 +276,6 @@ def test_stores_that_are_brought_along_are_used(start, whole, tmp_path):
         few_finetune(start, tmp_path / "b", replay=OLD, **options)
 
 
-@ON_TORCH
 def test_what_is_not_labelled_is_not_learned_to_be_nothing(start, tmp_path):
     """Old classes keep their chances where others would be taught the background."""
     before = vild.load_pretrained(start)

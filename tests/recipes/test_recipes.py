@@ -5,6 +5,8 @@ import pytest
 from vild.errors import InputError, VildError
 from vild.recipes import RECIPES, Losses, Model, Recipe, changed, get_recipe
 
+pytestmark = pytest.mark.numpy
+
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_tells_source_command_hardware_and_result(name):

@@ -98,6 +98,7 @@ def test_a_training_that_is_stopped_goes_on_exactly(whole, tmp_path):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.once
 def test_the_best_checkpoint_outlives_a_stop_and_worse_rounds(tmp_path):
     found = iter([0.5, 0.4])
 
@@ -123,6 +124,7 @@ def test_the_best_checkpoint_outlives_a_stop_and_worse_rounds(tmp_path):
     assert rows == ["0.5", "", "0.4"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("step", [2, 4])
 def test_a_round_that_was_cut_off_while_it_was_looked_at_is_looked_at(tmp_path, step):
     def look(detector):
@@ -141,16 +143,14 @@ def test_a_round_that_was_cut_off_while_it_was_looked_at_is_looked_at(tmp_path, 
     assert read_state(tmp_path / "checkpoints" / "best")["step"] == 4
 
 
+@pytest.mark.once
 def test_rates_that_several_batches_a_step_never_reach_are_told(tmp_path):
     changes = "optimizer.accumulate=2", "optimizer.boundaries=2"
     with pytest.warns(UserWarning, match="Set steps to 8"):
         small_train(tmp_path, *changes)
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() != "torch",
-    reason="six trainings, of optimisers that are the same on all backends: on torch",
-)
+@pytest.mark.once
 @pytest.mark.parametrize(
     "change",
     [
@@ -231,6 +231,7 @@ def small_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.once
 def test_a_batch_that_cannot_be_kept_is_not_said_to_be(tmp_path):
     changes = "optimizer.rate=1e30", "optimizer.warmup=0"
     with (
@@ -241,6 +242,7 @@ def test_a_batch_that_cannot_be_kept_is_not_said_to_be(tmp_path):
     assert not list((tmp_path / "run").glob("*not-a-number-*"))
 
 
+@pytest.mark.once
 def test_a_full_disk_costs_no_checkpoint(tmp_path):
     out = tmp_path / "run"
     small_train(out, "steps=2")
@@ -257,6 +259,7 @@ def test_a_full_disk_costs_no_checkpoint(tmp_path):
     assert not [p for p in (out / "checkpoints").iterdir() if p.name.startswith(".")]
 
 
+@pytest.mark.once
 def test_what_a_kill_left_in_the_middle_of_a_swap_is_put_right(tmp_path):
     out = tmp_path / "run"
     small_train(out, "steps=2")
@@ -295,6 +298,7 @@ def test_a_schedule_counts_steps_of_the_optimiser():
     np.testing.assert_allclose(seen, [0, -1, -1, -2.9, -2.9, -3.171], rtol=1e-5)
 
 
+@pytest.mark.once
 def test_a_damaged_checkpoint_is_told(whole, tmp_path):
     out = tmp_path / "run"
     small_train(out, "steps=2")

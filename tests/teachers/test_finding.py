@@ -5,6 +5,8 @@ from plugins import Words, install
 import vild
 from vild.errors import TeacherError
 
+pytestmark = pytest.mark.numpy
+
 PLUGIN = """
 import numpy as np
 

@@ -8,6 +8,8 @@ import vild
 from vild.data.lvis import lvis_categories
 from vild.errors import CheckpointError, TeacherError
 
+pytestmark = pytest.mark.numpy
+
 ROWS = np.random.default_rng(0).normal(size=(3, 8)).astype("float32")
 UNIT = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
 NAMES = ["bow_(weapon)", ["sofa", "couch"], "cat/dog"]

@@ -9,6 +9,8 @@ from vild.errors import InputError
 from vild.teachers.protocol import Teacher
 from vild.teachers.shapes import KNOWN, Shapes
 
+pytestmark = pytest.mark.numpy
+
 EVERYTHING = drawings()
 NAMES = [drawing.name for drawing in EVERYTHING]
 

@@ -2,6 +2,7 @@ import zipfile
 from importlib import resources
 
 import numpy as np
+import pytest
 
 from vild.teachers.packed import digest
 from vild.teachers.shapes import KNOWN, Shapes
@@ -12,6 +13,8 @@ from vild.teachers.shapes_features import (
     logits,
     softmax,
 )
+
+pytestmark = pytest.mark.numpy
 
 
 def test_weights_are_arrays_and_the_fingerprint_is_theirs() -> None:

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from vild.teachers.packed import packed_weights
 from vild.teachers.word_table import WordTable, packed, unpacked, words_of
 
+pytestmark = pytest.mark.numpy
+
 ENTRIES = ["[UNK]", "hot", "dog", "##house", "##s", "a", "##b", "1"]
 TABLE = WordTable(ENTRIES, np.eye(len(ENTRIES), dtype=np.float32))
 

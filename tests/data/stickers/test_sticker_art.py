@@ -15,6 +15,8 @@ from vild.data.stickers.icons import draw_icon
 from vild.data.stickers.packages import SOURCE
 from vild.errors import DataError, InputError
 
+pytestmark = pytest.mark.numpy
+
 SQUARE = {"body": '<path d="M0 0h8v4h-8z" fill="#00f"/>', "width": 16, "height": 8}
 
 

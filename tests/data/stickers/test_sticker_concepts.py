@@ -8,6 +8,8 @@ from vild.data.stickers.catalogue import PARTS, concepts
 from vild.data.stickers.credits import credits_text
 from vild.data.stickers.styles import STYLES, style, styles_of
 
+pytestmark = pytest.mark.numpy
+
 
 def test_every_name_means_one_concept():
     known = concepts()

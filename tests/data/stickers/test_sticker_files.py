@@ -9,6 +9,8 @@ from vild.cli import main
 from vild.data.finding import get
 from vild.data.stickers import Stickers
 
+pytestmark = pytest.mark.numpy
+
 COMMAND = ["data", "stickers", "--workers", "1"]
 
 

@@ -13,6 +13,8 @@ import pytest
 from vild.data.stickers.packages import SOURCE, obtain, package_path
 from vild.errors import DownloadError
 
+pytestmark = pytest.mark.numpy
+
 
 class Registry(http.server.SimpleHTTPRequestHandler):
     """As much of a registry of npm as fetching a package takes."""

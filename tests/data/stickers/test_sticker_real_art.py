@@ -9,6 +9,8 @@ import pytest
 from vild.data.dataset import check_dataset
 from vild.data.stickers import SPLITS, STYLES, Stickers, concepts, open_art
 
+pytestmark = pytest.mark.numpy
+
 
 @pytest.fixture(autouse=True)
 def real_art(monkeypatch):

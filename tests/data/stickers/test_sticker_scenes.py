@@ -14,6 +14,8 @@ from vild.data.stickers import SPLITS, Stickers, concepts
 from vild.data.stickers.scene import VISIBLE, Scene, turned
 from vild.errors import DataError, InputError
 
+pytestmark = pytest.mark.numpy
+
 
 @given(st.integers(0, 2**32), st.integers(1, 12))
 def test_pasted_stickers_stay_visible(seed, count):
