@@ -65,7 +65,8 @@ def _backend() -> str:
 @pytest.fixture(scope="session")
 def compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where JAX keeps what it has compiled for tests that train."""
-    return tmp_path_factory.mktemp("compiled")
+    named = os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    return Path(named) if named else tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture(scope="module")

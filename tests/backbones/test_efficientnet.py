@@ -31,6 +31,7 @@ def named(network):
     }
 
 
+@pytest.mark.once
 def test_it_begins_with_the_weights_that_are_published_for_it(tmp_path):
     whole = keras.applications.EfficientNetB0(include_top=False, weights=None)
     path = tmp_path / "notop.weights.h5"
