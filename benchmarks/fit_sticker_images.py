@@ -6,20 +6,21 @@
 
 The words, which `fit_sticker_words.py` makes, must be there: crops of stickers in the
 train styles learn to lie where their names do. The loss is a softmax over all concepts,
-each by one of its names in one of the prompts, drawn anew for every batch; and a little
-of the cosine with the right one. With `--leave-out val` the concepts of that part are
+each by the mean of its names in many prompts, and a little of the cosine with the right
+one. With `--leave-out val` the concepts of that part are
 not shown, and nothing is shipped: it tells how far the space carries.
 
 If it is cut off, the same command goes on after the last epoch.
 """
 
 import argparse
-import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from sticker_crops import clean_crops, scene_crops, training_crops
+from sticker_crops import clean_crops, picture_crops, scene_crops, training_crops
 
 import vild.teachers
 from vild.backends import keras
@@ -30,6 +31,8 @@ from vild.teachers.packed import packed_weights
 from vild.teachers.protocol import unit_rows
 from vild.teachers.sticker_network import (
     DIM,
+    LAYERS,
+    SIDE,
     folded,
     make_network,
     set_weights,
@@ -40,7 +43,8 @@ WEIGHTS = Path(vild.teachers.__file__).with_name("sticker_images.npz")
 NOTHING = ("nothing", "background", "an empty background", "nothing at all", "texture")
 VARIANTS = 48  # texts of each concept
 SCALE, COSINE = 24.0, 0.5  # of the softmax; weight of the cosine
-BATCH = 128
+BATCH, STEPS = 64, 300  # of an epoch
+TIMES = 40  # crops of each picture
 HANDS = {
     "seen": ("noto", "noto-v1", "openmoji", "emojione", "emojione-v1"),
     "for choices": ("fxemoji",),
@@ -48,11 +52,29 @@ HANDS = {
 }
 SPLITS = ("val:300", "val-unseen:300", "test-unseen/twemoji:300")
 
+
+class Phase(NamedTuple):
+    """Until when, as a share of all epochs, training looks at what."""
+
+    until: float
+    side: int  # of the images; what is half as large costs a quarter
+    scenes: float  # share of the crops that are of scenes, not of pictures alone
+    recoloured: bool
+
+
+# What is hard from the start teaches next to nothing for a long time.
+PHASES = (
+    Phase(0.25, 24, scenes=0.0, recoloured=False),
+    Phase(0.5, 24, scenes=0.5, recoloured=True),
+    Phase(0.8, 32, scenes=0.5, recoloured=True),
+    Phase(1.0, SIDE, scenes=0.5, recoloured=True),
+)
+Crops = tuple[np.ndarray, np.ndarray]  # images and their labels
 ops = keras.ops
 
 
-def bank(table: WordTable) -> np.ndarray:
-    """(concepts + 1, VARIANTS, D) unit vectors; the last row is of nothing."""
+def targets(table: WordTable) -> np.ndarray:
+    """(concepts + 1, D) unit rows, each the mean of many texts; the last: nothing."""
     rng = np.random.default_rng(0)
     templates = read_templates("vild")
     rows = []
@@ -63,30 +85,57 @@ def bank(table: WordTable) -> np.ndarray:
             write_prompts(text, [templates[rng.integers(len(templates))]])[0]
             for text in texts[1::2]
         ]
-        rows.append(unit_rows(table.encode(texts), DIM))
-    return np.stack(rows)
+        rows.append(unit_rows(table.encode(texts), DIM).mean(axis=0))
+    return unit_rows(np.stack(rows), DIM)
 
 
 class Batches(keras.utils.PyDataset):
-    """Crops in another order and other colours in each epoch."""
+    """Crops drawn by chance, epoch by epoch as `PHASES` says."""
 
-    def __init__(self, crops: np.ndarray, labels: np.ndarray, seed: int) -> None:
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
-        self.crops, self.labels = crops, labels
-        self.rng = np.random.default_rng(seed)
-        self.on_epoch_end()
+    def __init__(self, pictures: Crops, scenes: Crops, start: float, epochs: int):
+        super().__init__()
+        self.pictures, self.scenes = pictures, scenes
+        self.start, self.epochs = start, epochs
+        self.begin(0)
 
     def __len__(self) -> int:
-        return len(self.labels) // BATCH
+        return STEPS
 
-    def on_epoch_end(self) -> None:
-        """Draws another order."""
-        self.order = self.rng.permutation(len(self.labels))
+    def begin(self, epoch: int) -> None:
+        """Each epoch is drawn by its number, whether or not it follows a restart."""
+        self.rng = np.random.default_rng([1, epoch])
+        done = self.start + (1 - self.start) * epoch / self.epochs
+        self.phase = next(phase for phase in PHASES if done < phase.until)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = self.order[number * BATCH : (number + 1) * BATCH]
-        images = self.crops[rows].astype(np.float32) / 127.5 - 1
-        return recoloured(images, self.rng), self.labels[rows]
+        parts = []
+        of_scenes = round(BATCH * self.phase.scenes)
+        for (crops, labels), count in (
+            (self.pictures, BATCH - of_scenes),
+            (self.scenes, of_scenes),
+        ):
+            rows = self.rng.integers(0, len(labels), count)
+            parts.append((crops[rows], labels[rows]))
+        crops, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        images = crops.astype(np.float32) / 127.5 - 1
+        images = shrunk(images, self.phase.side)
+        if self.phase.recoloured:
+            images = recoloured(images, self.rng)
+        return images, labels
+
+
+def shrunk(images: np.ndarray, side: int) -> np.ndarray:
+    """(N, side, side, 3): each pixel is the mean of what it covers."""
+    edges = np.arange(side + 1) * SIDE / side
+    pixels = np.arange(SIDE)
+    ends = np.minimum(edges[1:, None], pixels + 1)
+    covered = np.maximum(ends - np.maximum(edges[:-1, None], pixels), 0)
+    covered = np.float32(covered * side / SIDE)
+    for _ in range(2):
+        count, tall, wide, _ = images.shape
+        images = covered @ images.reshape(count, tall, wide * 3)
+        images = images.reshape(count, side, wide, 3).swapaxes(1, 2)
+    return images
 
 
 def recoloured(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -109,16 +158,12 @@ def recoloured(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def loss_over(texts: np.ndarray):
-    """Softmax over concepts by names of chance, and the cosine with the right one."""
+    """Softmax over concepts by their texts, and the cosine with the right one."""
     texts = ops.convert_to_tensor(texts)
-    chance = keras.random.SeedGenerator(0)
 
     def loss(labels, rows):
         labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
-        pick = keras.random.randint((len(texts), 1, 1), 0, VARIANTS, seed=chance)
-        names = ops.take_along_axis(texts, pick, axis=1)[:, 0]
-        rows = ops.normalize(rows, axis=-1)
-        cosines = ops.matmul(rows, ops.transpose(names))
+        cosines = ops.matmul(ops.normalize(rows, axis=-1), ops.transpose(texts))
         right = ops.take_along_axis(cosines, labels[:, None], axis=1)[:, 0]
         crossed = keras.losses.sparse_categorical_crossentropy(
             labels, SCALE * cosines, from_logits=True
@@ -128,32 +173,75 @@ def loss_over(texts: np.ndarray):
     return loss
 
 
-def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
-    folder = options.work / (options.leave_out or "all")
-    folder.mkdir(parents=True, exist_ok=True)
+def crops_of(options: argparse.Namespace, folder: Path) -> tuple[Crops, Crops]:
+    """Of pictures alone and of scenes, made once."""
     kept = folder / f"crops-{options.scenes}.npz"
     if not kept.exists():
         crops, labels = training_crops(options.scenes, 0, options.leave_out)
         with replacing(kept) as temporary, temporary.open("wb") as file:
             np.savez(file, crops=crops, labels=labels)
     with np.load(kept) as stored:
-        crops, labels = stored["crops"], stored["labels"]
-    print(f"{len(labels)} crops", flush=True)
+        scenes = stored["crops"], stored["labels"]
+    places = scenes[0][scenes[1] == len(concepts())]
+    pictures = picture_crops(HANDS["seen"], TIMES, places, 0, options.leave_out)
+    return pictures, scenes
+
+
+def begin_with(network: Any, weights: Mapping[str, np.ndarray], images: Any) -> None:
+    """Puts weights without batch normalisation into a network with it.
+
+    It computes the same as long as its inputs are spread like the images.
+    """
+    maps = ops.convert_to_tensor(images)
+    for number in range(len(LAYERS)):
+        convolution = network.get_layer(f"conv{number}")
+        norm = network.get_layer(f"norm{number}")
+        convolution.kernel.assign(weights[f"kernel{number}"].astype("float32"))
+        maps = convolution(ops.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0))))
+        mean, variance = ops.moments(maps, axes=(0, 1, 2))
+        norm.moving_mean.assign(mean)
+        norm.moving_variance.assign(variance)
+        norm.gamma.assign(ops.sqrt(variance + norm.epsilon))
+        bias = weights[f"bias{number}"].astype("float32")
+        norm.beta.assign(ops.convert_to_tensor(bias) + mean)
+        maps = ops.relu(norm(maps, training=False))
+    dense = network.get_layer("dense")
+    dense.kernel.assign(weights["kernel"].astype("float32"))
+    dense.bias.assign(weights["bias"].astype("float32"))
+
+
+def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
+    folder = options.work / (options.leave_out or "all")
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures, scenes = crops_of(options, folder)
+    print(
+        f"{len(pictures[1])} crops of pictures, {len(scenes[1])} of scenes", flush=True
+    )
     network = make_network(normalised=True)
-    batches = Batches(crops, labels, seed=1)
-    steps = options.epochs * len(batches)
+    start = 0.5 if options.go_on else 0.0
+    batches = Batches(pictures, scenes, start, options.epochs)
+    if options.go_on:
+        weights = np.load(WEIGHTS, allow_pickle=False)
+        images = np.concatenate([batches[number][0] for number in range(8)])
+        begin_with(network, weights, images)
+    steps = options.epochs * STEPS
     rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=2e-3, warmup_steps=steps // 20
+        0.0, steps, warmup_target=options.rate, warmup_steps=steps // 20
     )
     network.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
-        loss=loss_over(bank(table)),
+        loss=loss_over(targets(table)),
     )
     network.fit(
         batches,
         epochs=options.epochs,
         verbose=2,
-        callbacks=[keras.callbacks.BackupAndRestore(folder / "epochs")],
+        callbacks=[
+            keras.callbacks.BackupAndRestore(folder / "epochs"),
+            keras.callbacks.LambdaCallback(
+                on_epoch_begin=lambda epoch, logs: batches.begin(epoch)
+            ),
+        ],
     )
     return folded(network)
 
@@ -188,15 +276,21 @@ def measure(table: WordTable, weights: dict[str, np.ndarray], part: str) -> None
         rows = unit_rows(encode(tight) + encode(wide), DIM)
         speed = 2 * len(labels) / (time.monotonic() - began)
         show(f"{split}, in scenes", rows, labels)
-    print(f"{speed:.0f} crops a second, {math.prod((36, 2))} MFLOP each")
+    print(f"{speed:.0f} crops a second, 72 MFLOP each")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--scenes", type=int, default=5000)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--leave-out", choices=("novel", "val"), default="")
     parser.add_argument("--work", type=Path, default=Path("runs/sticker-images"))
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument(
+        "--go-on",
+        action="store_true",
+        help="from the shipped weights, with the second half of the phases",
+    )
     parser.add_argument("--measure", action="store_true", help="only that")
     options = parser.parse_args()
     table = unpacked(packed_weights("sticker_words.npz"))

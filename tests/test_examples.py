@@ -79,6 +79,7 @@ MODULES = [
     "teachers.protocol",
     "teachers.shapes",
     "teachers.shapes_features",
+    "teachers.stickers",
     "teachers.sticker_network",
     "teachers.word_table",
     "vocabulary",

@@ -27,6 +27,7 @@ def make_network(*, normalised: bool = False) -> Any:
     Args:
         normalised: whether batch normalisation follows each convolution, as it does
             while the network is trained; `folded` makes it part of the convolutions.
+            Images may then be of any size.
 
     Returns:
         A Keras model, (N, 48, 48, 3) float32 RGB in [-1, 1] -> (N, 128) float32.
@@ -36,7 +37,8 @@ def make_network(*, normalised: bool = False) -> Any:
         (None, 128)
     """
     layers = keras.layers
-    images = keras.Input((SIDE, SIDE, 3))
+    side = None if normalised else SIDE
+    images = keras.Input((side, side, 3))
     maps = images
     for number, (outputs, stride) in enumerate(LAYERS):
         # Padded evenly, so that every backend and a mirrored image agree.
