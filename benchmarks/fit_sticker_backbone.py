@@ -14,14 +14,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from fit_sticker_images import (
-    STEPS,
-    Batches,
-    Crops,
-    crops_of,
-    loss_over,
-    targets,
-)
+from fit_sticker_images import Batches, Crops, crops_of, learn
 
 from vild.backbones.resnet import resnet
 from vild.backends import keras
@@ -66,25 +59,8 @@ def main() -> None:
     backbone = resnet(blocks=tuple(options.blocks), width=options.width)
     network = make_network(backbone)
     batches = Batches(pictures, scenes, 0.0, options.epochs)
-    steps = options.epochs * STEPS
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=options.rate, warmup_steps=steps // 20
-    )
-    network.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
-        loss=loss_over(targets(table)),
-    )
-    network.fit(
-        batches,
-        epochs=options.epochs,
-        verbose=2,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(options.out.with_suffix(".epochs")),
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: batches.begin(epoch)
-            ),
-        ],
-    )
+    kept = options.out.with_suffix(".epochs")
+    learn(network, batches, table, options.rate, kept)
     with replacing(options.out) as temporary:
         named = temporary.with_suffix(".weights.h5")  # as Keras demands
         backbone.save_weights(named)

@@ -210,6 +210,31 @@ def begin_with(network: Any, weights: Mapping[str, np.ndarray], images: Any) -> 
     dense.bias.assign(weights["bias"].astype("float32"))
 
 
+def learn(
+    network: Any, batches: Batches, table: WordTable, highest: float, kept: Path
+) -> None:
+    """All epochs, or those after the last one that is kept."""
+    steps = batches.epochs * STEPS
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps, warmup_target=highest, warmup_steps=steps // 20
+    )
+    network.compile(
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
+        loss=loss_over(targets(table)),
+    )
+    network.fit(
+        batches,
+        epochs=batches.epochs,
+        verbose=2,
+        callbacks=[
+            keras.callbacks.BackupAndRestore(kept),
+            keras.callbacks.LambdaCallback(
+                on_epoch_begin=lambda epoch, logs: batches.begin(epoch)
+            ),
+        ],
+    )
+
+
 def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
     folder = options.work / (options.leave_out or "all")
     folder.mkdir(parents=True, exist_ok=True)
@@ -224,25 +249,7 @@ def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
         weights = np.load(WEIGHTS, allow_pickle=False)
         images = np.concatenate([batches[number][0] for number in range(8)])
         begin_with(network, weights, images)
-    steps = options.epochs * STEPS
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=options.rate, warmup_steps=steps // 20
-    )
-    network.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
-        loss=loss_over(targets(table)),
-    )
-    network.fit(
-        batches,
-        epochs=options.epochs,
-        verbose=2,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(folder / "epochs"),
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: batches.begin(epoch)
-            ),
-        ],
-    )
+    learn(network, batches, table, options.rate, folder / "epochs")
     return folded(network)
 
 
