@@ -71,6 +71,7 @@ MODULES = [
     "recipes.stages",
     "runs.looking",
     "settings",
+    "teachers.arguments",
     "teachers.checks",
     "teachers.finding",
     "teachers.fingerprints",

@@ -3,13 +3,13 @@
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from vild.data.drawn import COLOURS, PATTERNS, SHAPES
-from vild.errors import InputError
+from vild.teachers.arguments import check_images, read_texts
 from vild.teachers.packed import digest
 from vild.teachers.protocol import unit_rows
 from vild.teachers.shapes_features import SIDE, load_weights, logits, softmax
@@ -116,18 +116,7 @@ class Shapes:
             >>> bool(crimson @ red > 0.9)
             True
         """
-        if isinstance(texts, str) or not isinstance(texts, Iterable):
-            raise InputError(
-                f"Texts must be a list of strings, received {texts!r}: write "
-                "['a red star']."
-            )
-        texts = list(texts)
-        for text in texts:
-            if not isinstance(text, str):
-                raise InputError(
-                    f"A text must be a string, received {text!r} "
-                    f"({type(text).__name__})."
-                )
+        texts = read_texts(texts, "a red star")
         return unit_rows([_text_vector(text) for text in texts], DIM)
 
     def encode_image(self, images: np.ndarray) -> np.ndarray:
@@ -147,20 +136,7 @@ class Shapes:
             >>> Shapes().encode_image(np.zeros((2, 64, 64, 3), np.uint8)).shape
             (2, 64)
         """
-        if (
-            not isinstance(images, np.ndarray)
-            or images.dtype != np.uint8
-            or images.shape[1:] != (SIDE, SIDE, 3)
-        ):
-            received = (
-                f"{images.shape} {images.dtype}"
-                if isinstance(images, np.ndarray)
-                else type(images).__name__
-            )
-            raise InputError(
-                f"Images must be an array (N, {SIDE}, {SIDE}, 3) of uint8, received "
-                f"{received}: resize and stack them."
-            )
+        check_images(images, SIDE)
         rows = logits(images, self._weights)
         ends = np.cumsum([len(COLOURS), len(PATTERNS), len(SHAPES)])
         parts = [softmax(part) for part in np.split(rows[:, :-1], ends[:2], axis=1)]

@@ -1,11 +1,12 @@
 """A small teacher with real words: it knows what stickers show, drawn by many hands."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from vild.errors import InputError
+from vild.teachers.arguments import check_images, read_texts
 from vild.teachers.packed import digest, packed_weights
 from vild.teachers.protocol import unit_rows
 from vild.teachers.word_table import unpacked
@@ -68,17 +69,10 @@ class StickersTeacher:
             >>> StickersTeacher().encode_text(["a red apple"]).shape
             (1, 128)
         """
-        if isinstance(texts, str) or not isinstance(texts, Iterable):
-            raise InputError(
-                f"Texts must be a list of strings, received {texts!r}: write "
-                "['a red apple']."
-            )
-        texts = list(texts)
+        texts = read_texts(texts, "a red apple")
         for text in texts:
-            if not isinstance(text, str) or not self._table.cut(text):
-                raise InputError(
-                    f"A text must be a string of words, received {text!r}."
-                )
+            if not self._table.cut(text):
+                raise InputError(f"A text must have words, received {text!r}.")
         return unit_rows(self._table.encode(texts), self.dim)
 
     def encode_image(self, images: np.ndarray) -> np.ndarray:
@@ -97,21 +91,7 @@ class StickersTeacher:
             >>> StickersTeacher().encode_image(np.zeros((2, 48, 48, 3), np.uint8)).shape
             (2, 128)
         """
-        side = self.image_size
-        if (
-            not isinstance(images, np.ndarray)
-            or images.dtype != np.uint8
-            or images.shape[1:] != (side, side, 3)
-        ):
-            received = (
-                f"{images.shape} {images.dtype}"
-                if isinstance(images, np.ndarray)
-                else type(images).__name__
-            )
-            raise InputError(
-                f"Images must be an array (N, {side}, {side}, 3) of uint8, received "
-                f"{received}: resize and stack them."
-            )
+        check_images(images, self.image_size)
         rows = [
             self._encoded(images[start : start + _TOGETHER])
             for start in range(0, len(images), _TOGETHER)
