@@ -7,8 +7,8 @@
 The words, which `fit_sticker_words.py` makes, must be there: crops of stickers in the
 train styles learn to lie where their names do. The loss is a softmax over all concepts,
 each by the mean of its names in many prompts, and a little of the cosine with the right
-one. With `--leave-out val` the concepts of that part are
-not shown, and nothing is shipped: it tells how far the space carries.
+one. With `--leave-out val` the concepts of that part are not shown, and nothing is
+shipped: it tells how far the space carries.
 
 If it is cut off, the same command goes on after the last epoch.
 """
