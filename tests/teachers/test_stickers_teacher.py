@@ -52,7 +52,32 @@ def test_words_that_no_sticker_is_called_by_mean_something(teacher) -> None:
 
 # The picture of the documentation shows these, each drawn four times: above by hands
 # that the teacher has seen, below by one that it has not.
-SHOWN = ["dog", "bicycle", "teapot", "owl", "guitar", "banana", "fire-engine", "snail", "hamburger", "cactus", "key", "penguin", "umbrella", "sailboat", "alarm-clock", "crab", "book", "violin", "carrot", "rocket", "sheep", "tent", "scissors", "mushroom"]
+SHOWN = [
+    "dog",
+    "bicycle",
+    "teapot",
+    "owl",
+    "guitar",
+    "banana",
+    "fire-engine",
+    "snail",
+    "hamburger",
+    "cactus",
+    "key",
+    "penguin",
+    "umbrella",
+    "sailboat",
+    "alarm-clock",
+    "crab",
+    "book",
+    "violin",
+    "carrot",
+    "rocket",
+    "sheep",
+    "tent",
+    "scissors",
+    "mushroom",
+]
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "stickers-hands.webp"
 
 
