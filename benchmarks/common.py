@@ -93,3 +93,20 @@ def heading(title: str) -> None:
     from vild.backends import keras
 
     print(f"## {title}: {keras.backend.backend()}, {os.cpu_count()} CPUs")
+
+
+class Kept:
+    """A dataset whose examples stay in memory: drawing takes as long as learning."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset, self._examples = dataset, {}
+        self.name, self.fingerprint = dataset.name, dataset.fingerprint
+        self.categories = dataset.categories
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        if index not in self._examples:
+            self._examples[index] = self._dataset[index]
+        return self._examples[index]

@@ -24,6 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from common import Kept
+
 import vild
 from vild.data.drawn_dataset import DrawnObjects
 from vild.data.stores import WithRegions, open_store
@@ -41,23 +43,6 @@ TRAINED = {
 }
 ROWS = ("text", "vild", "ensemble", "image", "crops", "text+crops")
 SHOWN = ("AP50_base", "AP50_novel", "AP_base", "AP_novel", "AP")
-
-
-class Kept:
-    """A dataset whose examples stay in memory: drawing takes as long as learning."""
-
-    def __init__(self, dataset: Any) -> None:
-        self._dataset, self._examples = dataset, {}
-        self.name, self.fingerprint = dataset.name, dataset.fingerprint
-        self.categories = dataset.categories
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def __getitem__(self, index: int) -> Any:
-        if index not in self._examples:
-            self._examples[index] = self._dataset[index]
-        return self._examples[index]
 
 
 class Study:

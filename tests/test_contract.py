@@ -124,7 +124,7 @@ def test_importing_vild_loads_no_framework():
 
 
 SIGNATURES = {
-    "detect": "(image, classes=None, model='r50-ensemble', **settings)",
+    "detect": "(image, classes=None, model='stickers', **settings)",
     "distill": "(dataset, *, teacher, recipe='r50-ensemble', out, proposals=None, "
     "embeddings=None, detector=None, first_stage=None, count=None, "
     "ground_truth=False, engine='local', embed_workers=1, look=None, devices=None, "
@@ -151,7 +151,7 @@ SIGNATURES = {
     "**settings)",
     "Detector.encode": "(self, image, *, batch_size=8, **settings)",
     "Detector.vocabulary": "(self, classes=None, base=None, templates=None)",
-    "Detector.save": "(self, directory)",
+    "Detector.save": "(self, directory, *, half=False)",
     "Regions.detect": "(self, classes=None, *, base=None, chunk_size=None, **settings)",
     "Regions.similarity": "(self, query)",
     "Regions.search": "(self, query, *, score_threshold=-1.0, max_detections=10, "
@@ -216,6 +216,7 @@ def test_settings_have_one_name_everywhere():
         "score_threshold",
         "masks",
         "dtype",
+        "rivals",
     ]
     assert set(ModelOverrides.__annotations__) == set(names)
 

@@ -227,11 +227,11 @@ def test_chunk_sizes_that_cannot_be_used(chunk_size):
 def test_only_a_part_of_a_large_vocabulary_is_looked_at_at_once(monkeypatch):
     """By default, too; a small one is compared in one pass."""
     sizes = []
-    monkeypatch.setattr(matching, "Streamed", lambda _, words, chunk: chunk)
-    monkeypatch.setattr(matching, "Whole", lambda _, words: len(words))
+    monkeypatch.setattr(matching, "Streamed", lambda _, words, chunk, rivals: chunk)
+    monkeypatch.setattr(matching, "Whole", lambda _, words, rivals: len(words))
     for regions, classes in ((1000, 1203), (1000, 10**6), (10, 10**6), (10**5, 10**6)):
         text = np.zeros((regions, 512), "float32")
         arrays = matching.Arrays(text, None, text[0], text[:, :4])
-        sizes.append(matching._source(arrays, range(classes), None))
+        sizes.append(matching._source(arrays, range(classes), None, None))
         assert sizes[-1] * max(regions, 512) <= max(2**23, 256 * regions)
     assert sizes == [1203, 2048, 4096, 256]

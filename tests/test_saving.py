@@ -361,3 +361,23 @@ def test_weights_never_go_into_the_other_flavour(copied: Path) -> None:
 def test_a_wrong_setting_of_the_caller_is_no_damage(saved: Path) -> None:
     with pytest.raises(InputError, match="nms_iou must be above 0"):
         vild.load_pretrained(saved, nms_iou=7)
+
+
+def test_kernels_in_half_precision(detector: vild.Detector, tmp_path: Path) -> None:
+    detector.save(tmp_path / "whole")
+    detector.save(tmp_path / "half", half=True)
+    sizes = [
+        (tmp_path / name / "model.weights.h5").stat().st_size
+        for name in ("whole", "half")
+    ]
+    assert sizes[1] < 0.65 * sizes[0]
+    loaded = vild.load_pretrained(tmp_path / "half")
+    for one, other in zip(
+        detector.model.variables, loaded.model.variables, strict=True
+    ):
+        ours, theirs = map(keras.ops.convert_to_numpy, (other, one))
+        assert ours.dtype == theirs.dtype
+        # Half precision keeps eleven bits; what is per channel is kept whole.
+        exact = theirs.ndim < 2
+        np.testing.assert_allclose(ours, theirs, rtol=0 if exact else 2**-11, atol=1e-7)
+    assert len(loaded.detect(photo()))

@@ -234,11 +234,13 @@ class Detector:
         """
         return self.lexicon.vocabulary(classes, base, templates)
 
-    def save(self, directory: str | Path) -> None:
+    def save(self, directory: str | Path, *, half: bool = False) -> None:
         """Writes a directory that `vild.load_pretrained` opens on any backend.
 
         Args:
             directory: where to; replaced whole or not at all.
+            half: whether kernels are stored in half precision, in half of the space;
+                nothing else changes for who opens it.
 
         Raises:
             InputError: if there is something else at that place.
@@ -249,7 +251,7 @@ class Detector:
         """
         from vild.saving import save_detector
 
-        save_detector(self, Path(directory))
+        save_detector(self, Path(directory), half)
 
     def mask_crops(self, regions: Regions, index: np.ndarray) -> np.ndarray:
         """Mask probabilities inside the boxes of some regions.

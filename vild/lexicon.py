@@ -1,6 +1,7 @@
 """What a detector knows of words: vectors of its own, and a teacher for all others."""
 
 import functools
+import math
 import warnings
 import weakref
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from vild.teachers.fingerprints import Fingerprint, common, differ, show
 from vild.vocabulary import Vocabulary
 from vild.vocabulary_build import encode_words
 from vild.vocabulary_checks import base_flags, check_dim, check_space
+
+_NEAR = 0.02  # share of the own classes that a strange word may mean
 
 
 class Lexicon:
@@ -165,6 +168,31 @@ class Lexicon:
         if base is not None:
             return words.with_base(base)
         return words if words.base is not None else words.with_base(self._flags(words))
+
+    def rivals(self, words: Vocabulary) -> np.ndarray:
+        """Own classes that compete with words that were asked.
+
+        All but those that a word may mean: if it is the name of an own class or a
+        synonym, that class; if not, the few whose vectors are nearest to its own. "Dog"
+        competes with "cat", but neither does with "pet".
+
+        Args:
+            words: asked, in this space.
+
+        Returns:
+            (R, D) float32 rows of own classes, fewer than there are.
+
+        Source: ours; the release lets only the asked words compete.
+        """
+        own = self.own
+        known = [own.meant(group) for group in words.synonyms]
+        silent = np.zeros(len(own), bool)
+        silent[[row for rows in known for row in rows]] = True
+        strange = [row for row, rows in enumerate(known) if not rows]
+        nearness = words.embeddings[strange] @ own.embeddings.T
+        count = math.ceil(_NEAR * len(own))
+        silent[np.argpartition(-nearness, count - 1, axis=1)[:, :count]] = True
+        return own.embeddings[~silent]
 
     def _look_up(self, classes: Sequence[ClassName]) -> Vocabulary:
         """Own vectors for groups of own names, the teacher's for all others."""

@@ -49,6 +49,25 @@ class NameIndex:
             raise InputError(f"{name!r} may mean {options}: ask for one of these.")
         return rows[0] if rows else None
 
+    def meant(self, names: Sequence[str]) -> list[int]:
+        """All classes that some names may stand for.
+
+        Args:
+            names: of one thing, in any spelling.
+
+        Returns:
+            Their rows; none for names that are not here.
+
+        Example:
+            >>> NameIndex([["cat"], ["sofa", "couch"]]).meant(["Couch", "bench"])
+            [1]
+        """
+        keys = [plain(name) for name in names]
+        own = [self._own[key] for key in keys if key in self._own]
+        return sorted(
+            {*own, *(row for key in keys for row in self._others.get(key, []))}
+        )
+
     def near(self, name: str) -> list[str]:
         """Names that are spelt like this one.
 

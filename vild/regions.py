@@ -96,7 +96,7 @@ class Regions:
             chunk_size: classes compared at a time, which bounds the memory for
                 large vocabularies and changes no result; None: chosen here.
             **settings: `score_threshold`, `max_detections`, `nms_iou`,
-                `pre_nms_detections`, `masks`; see `vild.settings.Settings`.
+                `pre_nms_detections`, `rivals`, `masks`; see `vild.settings.Settings`.
 
         Returns:
             Detections, best first. Masks are computed when asked for.
@@ -133,7 +133,8 @@ class Regions:
         Returns:
             Detections, best first.
         """
-        found = matching.detect(self._arrays, words, chosen, chunk_size)
+        rivals = self._rivals(words) if chosen.rivals else None
+        found = matching.detect(self._arrays, words, chosen, chunk_size, rivals)
         return self._found(words, *found, masks=chosen.masks, masks_now=masks_now)
 
     def _found(
@@ -185,7 +186,8 @@ class Regions:
             (1000, 2)
         """
         words = self._words(classes, base)
-        return matching.scores(self._arrays, words, chunk_size)
+        rivals = self._rivals(words) if self.settings.rivals else None
+        return matching.scores(self._arrays, words, chunk_size, rivals)
 
     def similarity(self, query: Any) -> np.ndarray:
         """How alike every region is to a text, a picture or a vector.
@@ -315,6 +317,16 @@ class Regions:
             self.background,
             self.model_boxes,
         )
+
+    def _rivals(self, words: Vocabulary) -> np.ndarray | None:
+        if self.detector is not None:
+            return self.detector.lexicon.rivals(words)
+        warnings.warn(
+            "Without a detector no classes of its own compete with these words, as "
+            "`rivals` wishes: load the regions with detector=, or set rivals=False.",
+            stacklevel=4,
+        )
+        return None
 
     def _words(self, classes: Any, base: Any) -> Vocabulary:
         if self.detector is not None:

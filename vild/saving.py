@@ -16,6 +16,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vild.backends import keras
 from vild.detector import Detector
 from vild.errors import CheckpointError, InputError, VildError
@@ -34,12 +36,14 @@ _PROVENANCE = "provenance.json"
 _CARD = "README.md"
 
 
-def save_detector(detector: Detector, directory: Path) -> None:
+def save_detector(detector: Detector, directory: Path, half: bool = False) -> None:
     """Writes a detector directory; see the module's description.
 
     Args:
         detector: any.
         directory: where to; an older detector there is replaced.
+        half: whether kernels are stored in half precision. The file is half as large;
+            it opens as any other does.
 
     Raises:
         InputError: if something that is no detector is at that place.
@@ -56,6 +60,8 @@ def save_detector(detector: Detector, directory: Path) -> None:
     with writing(directory), replacing(directory, folder=True) as folder:
         detector.own_vocabulary.save(folder / _VOCABULARY)
         detector.model.save_weights(folder / _WEIGHTS)
+        if half:
+            _halve(folder / _WEIGHTS)
         config["sha256"] = {
             name: _digest(folder / name) for name in (_VOCABULARY, _WEIGHTS)
         }
@@ -159,6 +165,27 @@ def _check_place(directory: Path) -> None:
             f"{directory} exists and is no detector directory: choose another place "
             "or remove it first."
         )
+
+
+def _halve(path: Path) -> None:
+    """Stores kernels in half precision; what is per channel is small and stays."""
+    import h5py  # what Keras writes weights with
+
+    packed = path.with_name(f"half-{path.name}")
+    with h5py.File(path) as whole, h5py.File(packed, "w") as half:
+
+        def copy(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Group):
+                half.require_group(name).attrs.update(item.attrs)
+                return
+            values = item[()]
+            if values.ndim > 1 and np.abs(values).max() < np.finfo(np.float16).max:
+                values = values.astype(np.float16)
+            half.create_dataset(name, data=values).attrs.update(item.attrs)
+
+        half.attrs.update(whole.attrs)
+        whole.visititems(copy)
+    packed.replace(path)
 
 
 def _digest(path: Path) -> str:

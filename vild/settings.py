@@ -20,6 +20,7 @@ class DetectOverrides(TypedDict, total=False):
     max_detections: int
     nms_iou: float | None
     score_threshold: float
+    rivals: bool
     masks: bool
 
 
@@ -55,6 +56,9 @@ class Settings:
         masks: whether masks can be asked for.
         dtype: `float32`; `bfloat16` and `float16` compute faster and less
             exactly, with weights kept in float32.
+        rivals: whether the detector's own classes compete for the regions, though
+            they are not reported: so what is not asked for is not taken for something
+            that is. See `vild.lexicon.Lexicon.rivals`.
 
     Example:
         >>> Settings().replace(image_size=1024).image_size
@@ -72,6 +76,7 @@ class Settings:
     score_threshold: float = 0.0
     masks: bool = True
     dtype: str = "float32"
+    rivals: bool = False
 
     def __post_init__(self) -> None:
         # Plain values, whatever they came as: they are keys of compiled programs and
@@ -99,10 +104,12 @@ class Settings:
                 "score_threshold must be at least 0 and below 1; received "
                 f"{self.score_threshold!r}."
             )
-        if isinstance(self.masks, np.bool_):
-            self._set("masks", bool(self.masks))
-        if not isinstance(self.masks, bool):
-            raise InputError(f"masks must be True or False; received {self.masks!r}.")
+        for name in ("rivals", "masks"):
+            value = getattr(self, name)
+            if isinstance(value, np.bool_):
+                self._set(name, bool(value))
+            elif not isinstance(value, bool):
+                raise InputError(f"{name} must be True or False; received {value!r}.")
         if self.dtype not in DTYPES:
             raise InputError(
                 f"dtype must be one of {', '.join(DTYPES)}; received {self.dtype!r}."

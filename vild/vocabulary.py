@@ -185,6 +185,17 @@ class Vocabulary:
         names = [name for group in check_classes(classes) for name in group]
         return [name for name in names if self.find(name) is None]
 
+    def meant(self, names: Sequence[str]) -> list[int]:
+        """All classes here that some names may stand for.
+
+        Args:
+            names: of one thing, in any spelling.
+
+        Returns:
+            Their rows; none for names that are not here.
+        """
+        return self._index.meant(names)
+
     def subset(self, classes: Sequence[ClassName]) -> "Vocabulary":
         """The vocabulary of some of its classes, named as asked.
 

@@ -79,6 +79,7 @@ def test_values_are_changed_by_their_path():
         ("model.backbone=77", "50, 152"),
         ("model.frozen=tail", "backbone, fpn"),
         ("optimizer.rates=1", "equally many"),
+        ("optimizer.kind=sgd", "momentum or adam"),
         ("losses.distill_weight=0", "image branch"),
         ("dtype=float8", "float8"),
         ("nothing", "path.to.value=value"),

@@ -155,11 +155,12 @@ def test_rates_that_several_batches_a_step_never_reach_are_told(tmp_path):
     "change",
     [
         "optimizer.accumulate=2",  # stopped between two halves of a step
+        "optimizer.accumulate=2 optimizer.kind=adam",
         "dtype=float16",  # the scale of the loss is found along the way
     ],
 )
 def test_state_of_the_optimiser_goes_on_exactly(tmp_path, change):
-    changes = (change, "steps=6", "save_every=6")
+    changes = (*change.split(), "steps=6", "save_every=6")
 
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):

@@ -58,6 +58,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="regions per class that enter the suppression",
     )
+    add(
+        "--rivals",
+        action=argparse.BooleanOptionalAction,
+        help="let the model's own classes compete for regions, unreported, so that "
+        "what is not asked for is not taken for something that is",
+    )
     add("--no-masks", dest="masks", action="store_false", help="boxes only, faster")
     add("--dtype", metavar="D", help="float32, bfloat16 or float16")
 

@@ -61,7 +61,7 @@ class Asking:
                 "The dataset has no categories to ask for: give one that has."
             )
         self.words = None
-        defaults: dict[str, Any] = {"score_threshold": 0.0}
+        defaults: dict[str, Any] = {"score_threshold": 0.0, "rivals": False}
         if protocol.rules == "proposals":
             most = max(protocol.per_class)
             defaults |= {"num_proposals": most, "masks": False}

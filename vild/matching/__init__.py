@@ -42,6 +42,7 @@ def detect(
     words: Vocabulary,
     chosen: Settings,
     chunk_size: int | None = None,
+    rivals: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Regions, classes and scores of the detections, best first.
 
@@ -50,6 +51,8 @@ def detect(
         words: a vocabulary with base flags.
         chosen: the settings.
         chunk_size: classes compared at a time; None: chosen here.
+        rivals: (R, D) float32 unit rows of classes that compete for the regions and
+            are not reported.
 
     Returns:
         (M,) int32 regions, (M,) int64 classes and (M,) float32 scores.
@@ -57,7 +60,7 @@ def detect(
     Raises:
         InputError: for a `chunk_size` that is no whole number above 0.
     """
-    source = _source(arrays, words, chunk_size)
+    source = _source(arrays, words, chunk_size, rivals)
     pairs = len(arrays.boxes) * len(words)
     exponent = streaming.exponent(arrays.image)
     return _walk(source, arrays.boxes, pairs, exponent, chosen)
@@ -116,7 +119,10 @@ def _walk(
 
 
 def scores(
-    arrays: Arrays, words: Vocabulary, chunk_size: int | None = None
+    arrays: Arrays,
+    words: Vocabulary,
+    chunk_size: int | None = None,
+    rivals: np.ndarray | None = None,
 ) -> np.ndarray:
     """The score of every class at every region.
 
@@ -124,6 +130,7 @@ def scores(
         arrays: the regions.
         words: a vocabulary with base flags.
         chunk_size: classes compared at a time; None: chosen here.
+        rivals: as for `detect`.
 
     Returns:
         (N, K) float32.
@@ -131,17 +138,20 @@ def scores(
     Raises:
         InputError: for a `chunk_size` that is no whole number above 0.
     """
-    return _source(arrays, words, chunk_size).scores()
+    return _source(arrays, words, chunk_size, rivals).scores()
 
 
 def _source(
-    arrays: Arrays, words: Vocabulary, chunk_size: int | None
+    arrays: Arrays,
+    words: Vocabulary,
+    chunk_size: int | None,
+    rivals: np.ndarray | None,
 ) -> Whole | Streamed:
     """The vocabulary at once or in chunks, whichever it takes."""
     width = max(arrays.text.shape)
     if chunk_size is None:
         if len(words) * width <= _WHOLE:
-            return Whole(arrays, words)
+            return Whole(arrays, words, rivals)
         chunk_size = max(_CHUNK // width // 256, 1) * 256
     elif (
         isinstance(chunk_size, bool)
@@ -153,8 +163,8 @@ def _source(
             f"received {chunk_size!r}."
         )
     if len(words) <= max(chunk_size, FEWEST_ROWS):
-        return Whole(arrays, words)
-    return Streamed(arrays, words, int(chunk_size))
+        return Whole(arrays, words, rivals)
+    return Streamed(arrays, words, int(chunk_size), rivals)
 
 
 @functools.cache

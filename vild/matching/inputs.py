@@ -10,6 +10,8 @@ from vild.vocabulary import Vocabulary
 
 ops = keras.ops
 
+_RIVALS = 4096  # that are compared at a time
+
 
 class Arrays(NamedTuple):
     """What matching needs of regions.
@@ -27,23 +29,46 @@ class Arrays(NamedTuple):
     boxes: np.ndarray
 
 
-def of_regions(arrays: Arrays) -> tuple[Any, ...]:
+def of_regions(arrays: Arrays, rivals: np.ndarray | None = None) -> tuple[Any, ...]:
     """Both branches, and what their softmaxes divide by before any class.
 
     Args:
         arrays: the regions.
+        rivals: (R, D) float32 rows of classes that count there, and nowhere else.
 
     Returns:
         (1, N, D) tensors, the second None without an image branch, and what
-        `streaming.start` gives.
+        `streaming.start` gives, with the rivals counted in.
     """
     text = ops.convert_to_tensor(arrays.text[None])
     image = None if arrays.image is None else ops.convert_to_tensor(arrays.image[None])
     background = ops.convert_to_tensor(arrays.background)
-    return text, image, _start(text, image, background)
+    sums = _start(text, image, background)
+    count = 0 if rivals is None else len(rivals)
+    for start in range(0, count, _RIVALS):
+        part = rivals[start : start + _RIVALS]  # type: ignore[index]
+        rows, valid = _padded(part, padded_count(len(part)))
+        sums = _with_rivals(sums, text, image, rows, valid)
+    return text, image, sums
 
 
 _start = kernels.compile(streaming.start, [])
+
+
+def _count_in(sums: Any, text: Any, image: Any, rows: Any, valid: Any) -> Any:
+    return streaming.count_in(sums, streaming.logits(text, image, rows, valid))[0]
+
+
+_with_rivals = kernels.compile(_count_in, [])
+
+
+def _padded(part: np.ndarray, size: int) -> tuple[Any, Any]:
+    """(size, D) rows and (size,) bool, which of them are classes."""
+    rows = np.zeros((size, part.shape[1]), "float32")
+    rows[: len(part)] = part
+    return ops.convert_to_tensor(rows), ops.convert_to_tensor(
+        np.arange(size) < len(part)
+    )
 
 
 def of_classes(words: Vocabulary, start: int, stop: int, size: int) -> tuple[Any, ...]:
@@ -59,13 +84,11 @@ def of_classes(words: Vocabulary, start: int, stop: int, size: int) -> tuple[Any
         (size, D) float32 rows, (size,) bool whether a row is a class and (size,)
         bool whether it is a base class.
     """
-    count = stop - start
-    rows = np.zeros((size, words.dim), "float32")
-    rows[:count] = words.embeddings[start:stop]
     base = np.ones(size, bool)
     if words.base is not None:
-        base[:count] = words.base[start:stop]
-    return tuple(map(ops.convert_to_tensor, (rows, np.arange(size) < count, base)))
+        base[: stop - start] = words.base[start:stop]
+    rows, valid = _padded(words.embeddings[start:stop], size)
+    return rows, valid, ops.convert_to_tensor(base)
 
 
 def padded_count(count: int) -> int:

@@ -31,13 +31,20 @@ class Streamed:
         arrays: the regions.
         words: a vocabulary with base flags; its rows may lie in a mapped file.
         chunk: classes compared at a time.
+        rivals: (R, D) float32; see `vild.matching.inputs.of_regions`.
     """
 
-    def __init__(self, arrays: Arrays, words: Vocabulary, chunk: int) -> None:
+    def __init__(
+        self,
+        arrays: Arrays,
+        words: Vocabulary,
+        chunk: int,
+        rivals: np.ndarray | None = None,
+    ) -> None:
         self._words, self._chunk = words, chunk
         self._size = max(padded_count(chunk), FEWEST_ROWS)
         self._shape = (len(arrays.text), len(words))
-        self._text, self._image, sums = of_regions(arrays)
+        self._text, self._image, sums = of_regions(arrays, rivals)
         self._boxes = ops.convert_to_tensor(arrays.boxes[None])
 
         def step(sums: Any, rows: Any, valid: Any, base: Any, first: Any) -> Any:

@@ -19,13 +19,17 @@ class Whole:
     Args:
         arrays: the regions.
         words: a vocabulary with base flags.
+        rivals: (R, D) float32; see `vild.matching.inputs.of_regions`.
     """
 
-    def __init__(self, arrays: Arrays, words: Vocabulary) -> None:
+    def __init__(
+        self, arrays: Arrays, words: Vocabulary, rivals: np.ndarray | None = None
+    ) -> None:
         size = padded_count(len(words))
         self._count = len(words)
         self._pairs = len(arrays.text) * size
-        self._inputs = *of_regions(arrays), *of_classes(words, 0, len(words), size)
+        regions = of_regions(arrays, rivals)
+        self._inputs = *regions, *of_classes(words, 0, len(words), size)
 
     def scores(self) -> np.ndarray:
         """(N, K) float32."""

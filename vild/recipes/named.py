@@ -8,6 +8,13 @@ from vild.errors import InputError
 from vild.recipes.losses import Losses
 from vild.recipes.recipe import Classes, Model, Recipe
 from vild.recipes.stages import first_stage
+from vild.recipes.stickers import (
+    stickers_ensemble,
+    stickers_rpn,
+    stickers_supervised,
+    stickers_text,
+    stickers_vild,
+)
 from vild.recipes.tiny import tiny, tiny_ensemble, tiny_image, tiny_rpn, tiny_vild
 
 
@@ -157,6 +164,11 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "tiny-ensemble": tiny_ensemble,
     "tiny-image": tiny_image,
     "tiny-rpn": tiny_rpn,
+    "stickers-text": stickers_text,
+    "stickers-vild": stickers_vild,
+    "stickers-ensemble": stickers_ensemble,
+    "stickers-supervised": stickers_supervised,
+    "stickers-rpn": stickers_rpn,
 }
 """Name -> what makes the recipe; its docstring tells source, command, hardware and
 expected result."""

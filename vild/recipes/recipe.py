@@ -146,9 +146,11 @@ class Classes:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """Momentum with a warm-up and steps.
+    """How steps are made: a warm-up, then rates by steps.
 
     Attributes:
+        kind: `"momentum"`, as released; or `"adam"`, which learns many classes from few
+            images in far fewer steps, at a tenth of the rate or less.
         rate: learning rate after the warm-up, for a batch of `reference_batch`. It is
             scaled with the batch size, so that a smaller batch makes smaller steps.
         reference_batch: images.
@@ -156,11 +158,12 @@ class Optimizer:
         start: learning rate at step 0, scaled alike.
         boundaries: steps of the optimiser from which on the rate is another one.
         rates: which one, for each boundary.
-        momentum: 0 to 1.
+        momentum: 0 to 1; Adam's is of the gradient's mean.
         accumulate: batches whose gradients are averaged before a step is made;
             `boundaries` and `warmup` count such steps, `Recipe.steps` batches.
     """
 
+    kind: str = "momentum"
     rate: float = 0.32
     reference_batch: int = 256
     warmup: int = 1000
@@ -171,6 +174,10 @@ class Optimizer:
     accumulate: int = 1
 
     def __post_init__(self) -> None:
+        if self.kind not in ("momentum", "adam"):
+            raise InputError(
+                f"optimizer.kind must be momentum or adam, received {self.kind!r}."
+            )
         if len(self.boundaries) != len(self.rates):
             raise InputError(
                 f"optimizer.boundaries and .rates must be equally many, received "

@@ -1,5 +1,7 @@
 """Trainer and batches of a recipe, for `train` and for loops of one's own."""
 
+from typing import Any
+
 from vild.data.batches import Batches, InputSettings
 from vild.data.dataset import Dataset
 from vild.recipes import Recipe
@@ -7,7 +9,7 @@ from vild.replicas import Replicas
 from vild.runs.classes import TrainingClasses
 from vild.runs.network import make_network
 from vild.training.learner import Learner
-from vild.training.optimizer import Momentum, WarmupSteps
+from vild.training.optimizer import Adam, Momentum, WarmupSteps
 from vild.training.trainer import Trainer
 
 
@@ -51,14 +53,8 @@ def prepare(
         batch_size=replicas.program_batch(recipe.batch_size),
     )
     trainer = Trainer(learner)
-    accumulate = recipe.optimizer.accumulate
-    optimizer = Momentum(
-        schedule(recipe),
-        recipe.optimizer.momentum,
-        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
-    )
     trainer.compile(
-        optimizer=optimizer,
+        optimizer=make_optimizer(recipe),
         jit_compile=replicas.compiled if compiled is None else compiled,
     )
     trainer.optimizer.build(trainer.trainable_variables)
@@ -86,6 +82,27 @@ def prepare(
         workers=workers,
     )
     return trainer, batches
+
+
+def make_optimizer(recipe: Recipe) -> Any:
+    """The optimiser of a recipe, with its schedule.
+
+    Args:
+        recipe: any.
+
+    Returns:
+        A Keras optimiser, not built.
+    """
+    accumulate = recipe.optimizer.accumulate
+    kind = {"momentum": Momentum, "adam": Adam}[recipe.optimizer.kind]
+    return kind(
+        schedule(recipe),
+        recipe.optimizer.momentum,  # Adam's beta_1
+        # Always the same: Keras counts optimisers without a name, and checkpoints
+        # know variables by it.
+        name=recipe.optimizer.kind,
+        gradient_accumulation_steps=accumulate if accumulate > 1 else None,
+    )
 
 
 def schedule(recipe: Recipe) -> WarmupSteps:

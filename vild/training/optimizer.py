@@ -1,4 +1,4 @@
-"""The released optimiser: momentum with the learning rate outside the velocity."""
+"""Optimisers: the released one, momentum with the rate outside of it; and Adam."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +8,28 @@ from vild.backends import keras
 ops = keras.ops
 
 
+class _RateByStep(keras.optimizers.Optimizer):
+    """Its schedule counts steps.
+
+    Keras asks a schedule for the number of batches, not of steps, where the gradients
+    of several batches make one step.
+    """
+
+    def _get_current_learning_rate(self) -> Any:
+        if isinstance(
+            self._learning_rate, keras.optimizers.schedules.LearningRateSchedule
+        ):
+            return self._learning_rate(self.iterations)
+        return super()._get_current_learning_rate()
+
+
 @keras.saving.register_keras_serializable("vild")
-class Momentum(keras.optimizers.Optimizer):
+class Adam(_RateByStep, keras.optimizers.Adam):
+    """Keras's Adam, for which the gradients of several batches make one step too."""
+
+
+@keras.saving.register_keras_serializable("vild")
+class Momentum(_RateByStep):
     """Gradient descent with momentum: `v = m v + g`, then `w -= lr v`.
 
     Keras's own SGD has the learning rate inside the velocity, so that a change of the
@@ -59,15 +79,6 @@ class Momentum(keras.optimizers.Optimizer):
         new = self.momentum * velocity + ops.cast(gradient, variable.dtype)
         self.assign(velocity, new)
         self.assign_sub(variable, rate * new)
-
-    def _get_current_learning_rate(self) -> Any:
-        # Keras asks a schedule for the number of batches, not of steps, where the
-        # gradients of several batches make one step.
-        if isinstance(
-            self._learning_rate, keras.optimizers.schedules.LearningRateSchedule
-        ):
-            return self._learning_rate(self.iterations)
-        return super()._get_current_learning_rate()
 
     def get_config(self) -> dict[str, Any]:
         """Everything the constructor needs, JSON-serialisable."""
