@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from fit_sticker_images import Batches, Crops, crops_of, learn
 
-from vild.backbones.resnet import resnet
+from vild.backbones.plain import plain
 from vild.backends import keras
 from vild.data.preprocessing import MEAN, STD
 from vild.data.stickers import concepts
 from vild.files import replacing
+from vild.layers import set_batch_norm
 from vild.teachers.packed import packed_weights
 from vild.teachers.sticker_network import DIM
 from vild.teachers.word_table import unpacked
@@ -39,14 +40,13 @@ def make_network(backbone: keras.Model) -> keras.Model:
     # As a detector normalises them.
     mean, std = (np.asarray(v, np.float32) for v in (MEAN, STD))
     scaled = keras.layers.Rescaling(0.5 / std, (0.5 - mean) / std)(images)
-    pooled = keras.layers.GlobalAveragePooling2D()(backbone(scaled)[-1])
+    # Not of the last map, which is pooled already.
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone(scaled)[-2])
     return keras.Model(images, keras.layers.Dense(DIM)(pooled))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--blocks", type=int, nargs=4, default=(1, 2, 2, 1))
-    parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--scenes", type=int, default=5000)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rate", type=float, default=2e-3)
@@ -56,7 +56,8 @@ def main() -> None:
     options.leave_out = ""
     table = unpacked(packed_weights("sticker_words.npz"))
     pictures, scenes = map(base_only, crops_of(options, options.work / "all"))
-    backbone = resnet(blocks=tuple(options.blocks), width=options.width)
+    backbone = plain()
+    set_batch_norm(backbone, 0.98)
     network = make_network(backbone)
     batches = Batches(pictures, scenes, 0.0, options.epochs)
     kept = options.out.with_suffix(".epochs")

@@ -10,6 +10,8 @@ what was cut off goes on.
 
 import argparse
 import dataclasses
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,14 @@ from common import Kept
 from vild.data.stickers import Stickers
 from vild.data.stores import WithRegions
 from vild.embedding import embed
+from vild.evaluation import evaluate_detector
+from vild.evaluation.bootstrap import intervals
+from vild.files import replacing
+from vild.pretrained import load_pretrained
 from vild.proposals import make_proposals
 from vild.recipes import Recipe, changed, get_recipe
 from vild.runs.run import train
+from vild.teacher_on_crops import TeacherOnCrops
 
 TRAINED = {
     "rpn": "stickers-rpn",
@@ -29,6 +36,11 @@ TRAINED = {
     "vild": "stickers-vild",
     "ensemble": "stickers-ensemble",
 }
+CROPS = ("crops", "text+crops")  # the teacher looks at what `text` finds
+SHOWN = [
+    *(("segm", name) for name in ("APr", "APc", "APf", "AP")),
+    *(("bbox", name) for name in ("AP50_base", "AP50_novel", "AP_base", "AP_novel")),
+]
 BOXES = 20  # of a scene, for the teacher
 
 
@@ -84,6 +96,38 @@ class Study:
             threads=1,
         )
 
+    def detector(self, row: str) -> Any:
+        """Of a row, trained or put together."""
+        if row in CROPS:
+            start = self.detector("text")
+            return TeacherOnCrops(start, "stickers", text_branch=row == "text+crops")
+        made = self.out / row / "detector"
+        return load_pretrained(made) if made.exists() else self.trained(row)
+
+    def measured(self, row: str, split: str) -> dict[str, Any]:
+        """Metrics of a row on a split with intervals, unless that is done."""
+        kept = self.out / "measured" / f"{row}-{split.replace('/', '-')}.json"
+        if kept.exists():
+            return json.loads(kept.read_text())
+        detector = self.detector(row)
+        began = time.monotonic()
+        found, _ = evaluate_detector(detector, Stickers(split))
+        made: dict[str, Any] = {"seconds": time.monotonic() - began}
+        for kind, scored in found.scored.items():
+            ranges = intervals(scored, found.protocol)
+            made[kind] = found.metrics[kind]
+            made[f"{kind}_intervals"] = {n: [i.low, i.high] for n, i in ranges.items()}
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(kept) as new:
+            new.write_text(json.dumps(made, indent=1))
+        return made
+
+
+def line(row: str, split: str, made: dict[str, Any]) -> str:
+    """A row of the table, in per cent."""
+    cells = [f"{100 * made[kind][name]:.1f}" for kind, name in SHOWN]
+    return " | ".join([row, split, *cells, f"{made['seconds']:.0f}"])
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -92,9 +136,15 @@ def main() -> None:
     parser.add_argument("--trunk", type=Path, required=True)
     parser.add_argument("--rows", nargs="+", default=["ensemble"])
     parser.add_argument("--set", nargs="*", default=[], dest="changes")
+    parser.add_argument("--measure", nargs="+", metavar="SPLIT", help="of the rows")
     options = parser.parse_args()
     study = Study(options.out, options.scenes, options.trunk, options.changes)
     for row in options.rows:
+        if options.measure:
+            print(" | ".join(["row", "split", *(f"{k} {n}" for k, n in SHOWN)]))
+            for split in options.measure:
+                print(line(row, split, study.measured(row, split)), flush=True)
+            continue
         {"proposals": study.proposals, "regions": study.regions}.get(
             row, lambda row=row: study.trained(row)
         )()

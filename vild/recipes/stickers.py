@@ -18,16 +18,14 @@ def stickers_text() -> Recipe:
     Command: `python benchmarks/stickers_study.py --rows text`; or, without the trunk
     and the first stage that it begins with, `vild train stickers-text stickers:train
     --teacher stickers --out runs/stickers-text`.
-    Hardware: one slow CPU core: two hours on TensorFlow.
-    Expected: see docs/study.md.
+    Hardware: two slow CPU cores: about an hour on TensorFlow.
+    Expected: not yet measured.
     """
     return Recipe(
         "stickers-text",
         "text classifier of stickers without distillation",
         Model(
-            backbone="resnet",
-            blocks=(1, 2, 2, 1),
-            width=24,
+            backbone="vild.backbones.plain:plain",
             ensemble=False,
             channels=64,
             last_level=5,
@@ -83,13 +81,14 @@ def stickers_text() -> Recipe:
 def stickers_vild() -> Recipe:
     """`stickers-text` with distillation: one branch learns both (ViLD).
 
-    Source: ours; the weight was chosen on `stickers:val`.
+    Source: ours; the weight is that of the released `r152-ensemble`, for rows of 128
+    numbers.
     Command: `python benchmarks/stickers_study.py --rows vild`; or `vild distill
     stickers-vild stickers:train --teacher stickers --out runs/stickers-vild`; or, with
     a store, `vild train stickers-vild stickers:train --regions STORE --teacher stickers
     --out runs/stickers-vild`.
     Hardware: as for `stickers-text`, and some minutes of proposals and embeddings.
-    Expected: see docs/study.md.
+    Expected: not yet measured.
     """
     start = stickers_text()
     return dataclasses.replace(
@@ -108,10 +107,10 @@ def stickers_ensemble() -> Recipe:
     Source: ours.
     Command: `python benchmarks/stickers_study.py --rows ensemble`; or `vild
     distill stickers-ensemble stickers:train --teacher stickers --out runs/ensemble`;
-    or, with a store, `vild train stickers-ensemble stickers:train --regions STORE --teacher
-    stickers --out runs/ensemble`.
+    or, with a store, `vild train stickers-ensemble stickers:train --regions STORE
+    --teacher stickers --out runs/ensemble`.
     Hardware: as for `stickers-vild`.
-    Expected: see docs/study.md.
+    Expected: not yet measured.
     """
     start = stickers_vild()
     return dataclasses.replace(
@@ -129,7 +128,7 @@ def stickers_supervised() -> Recipe:
     Command: `python benchmarks/stickers_study.py --rows supervised`; or
     `vild train stickers-supervised stickers:train --out runs/stickers-supervised`.
     Hardware: as for `stickers-text`.
-    Expected: nothing of novel classes; see docs/study.md.
+    Expected: not yet measured; nothing of novel classes.
     """
     start = stickers_text()
     return dataclasses.replace(
@@ -147,7 +146,7 @@ def stickers_rpn() -> Recipe:
     Command: `python benchmarks/stickers_study.py --rows rpn`; or
     `vild train stickers-rpn stickers:train --out runs/stickers-rpn`.
     Hardware: one slow CPU core: 20 minutes on TensorFlow.
-    Expected: see docs/study.md.
+    Expected: not yet measured.
     """
     start = first_stage(stickers_text())
     return dataclasses.replace(
