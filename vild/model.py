@@ -14,7 +14,7 @@ from vild.heads.rpn import RPNHead
 from vild.layers import default_policy
 from vild.ops import boxes as box_ops
 from vild.ops.proposals import generate_proposals
-from vild.ops.roi_crop import roi_crop
+from vild.ops.roi_crop import CANONICAL_SIZE, roi_crop
 
 ops = keras.ops
 
@@ -36,6 +36,8 @@ class ViLD(keras.Model):
         region_convs: convolutions of each region branch.
         region_units: widths of each region branch's fully connected layers.
         mask_convs: convolutions of the mask head; None: no mask head.
+        canonical_size: in pixels, of a region that is cropped from level 4; each level
+            below has those of half the size.
         proposals: (pre_nms, total), the proposal counts of `call`.
         dtype: Keras dtype policy: `"float32"`, `"mixed_bfloat16"`, ...
         name: model name.
@@ -63,6 +65,7 @@ class ViLD(keras.Model):
         region_convs: int = 4,
         region_units: Sequence[int] = (1024, 1024),
         mask_convs: int | None = 4,
+        canonical_size: float = CANONICAL_SIZE,
         proposals: tuple[int, int] = (1000, 1000),
         dtype: Any = None,
         name: str = "vild",
@@ -78,6 +81,7 @@ class ViLD(keras.Model):
             "region_convs": region_convs,
             "region_units": tuple(region_units),
             "mask_convs": mask_convs,
+            "canonical_size": float(canonical_size),
             "proposals": tuple(proposals),
         }
         self.levels = range(FIRST_LEVEL, last_level + 1)
@@ -143,6 +147,20 @@ class ViLD(keras.Model):
             scores, deltas, self.levels, image_shape, pre_nms, total
         )
 
+    def crop(self, features: Sequence[Any], boxes: Any, size: int) -> Any:
+        """Crops regions out of the levels that fit their sizes.
+
+        Args:
+            features: from `features`.
+            boxes: (B, N, 4) float32, y1 x1 y2 x2 in pixels of the model input.
+            size: height and width of a crop in cells.
+
+        Returns:
+            (B, N, size, size, channels).
+        """
+        canonical = self.config["canonical_size"]
+        return roi_crop(features, FIRST_LEVEL, boxes, size, canonical)
+
     def embed(
         self, features: Sequence[Any], rois: Any, image_shape: Any
     ) -> dict[str, Any]:
@@ -157,7 +175,7 @@ class ViLD(keras.Model):
             `boxes` (B, N, 4) float32 refined and clipped, `text_embeddings`
             (B, N, dim) float32 and, in the ensemble, `image_embeddings`.
         """
-        outputs = self.region(roi_crop(features, FIRST_LEVEL, rois, CROP_SIZE))
+        outputs = self.region(self.crop(features, rois, CROP_SIZE))
         deltas = outputs.pop("deltas")
         boxes = box_ops.decode(deltas, rois, box_ops.REGION_WEIGHTS)
         return {"boxes": box_ops.clip(boxes, image_shape), **outputs}
@@ -172,7 +190,7 @@ class ViLD(keras.Model):
         Returns:
             (B, N, 28, 28) float32 logits.
         """
-        return self.mask(roi_crop(features, FIRST_LEVEL, boxes, MASK_CROP_SIZE))
+        return self.mask(self.crop(features, boxes, MASK_CROP_SIZE))
 
     def encode(
         self, images: Any, image_shape: Any, pre_nms: int, total: int

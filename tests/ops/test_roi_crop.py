@@ -105,3 +105,22 @@ def test_levels_follow_the_size_of_the_box():
     boxes = np.stack([0 * sides, 0 * sides, sides, sides], -1)[None]
     levels = ops.convert_to_numpy(region_levels(boxes, 2, 6))[0]
     np.testing.assert_array_equal(levels, [2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6])
+
+
+def test_small_images_can_use_all_levels():
+    sides = np.array([10, 39, 41, 79, 81, 159, 161], "float32")
+    boxes = np.stack([0 * sides, 0 * sides, sides, sides], -1)[None]
+    levels = ops.convert_to_numpy(region_levels(boxes, 2, 5, canonical=80.0))[0]
+    np.testing.assert_array_equal(levels, [2, 2, 3, 3, 4, 4, 5])
+    rng = np.random.default_rng(0)
+    maps = [
+        ops.convert_to_tensor(rng.normal(size=(1, n, n, 3)).astype("float32"))
+        for n in (64, 32, 16)
+    ]
+    box = ops.convert_to_tensor(np.array([[[8, 8, 100, 100]]], "float32"))
+    alone = roi_crop(maps[2:], 4, box, 7)
+    fitted = roi_crop(maps, 2, box, 7, canonical=80.0)
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, (fitted, alone)))
+    assert not np.allclose(
+        *map(ops.convert_to_numpy, (roi_crop(maps, 2, box, 7), alone))
+    )

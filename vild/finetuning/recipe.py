@@ -163,6 +163,7 @@ def _model(detector: Detector, frozen: tuple[str, ...]) -> Model:
         channels=config["channels"],
         last_level=config["last_level"],
         rpn_convs=config["rpn_convs"],
+        canonical_size=config["canonical_size"],
         region_convs=config["region_convs"],
         region_units=tuple(config["region_units"]),
         mask_convs=config["mask_convs"],

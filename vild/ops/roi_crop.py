@@ -17,13 +17,16 @@ CANONICAL_SIZE = 224.0
 CANONICAL_LEVEL = 4
 
 
-def region_levels(boxes: Any, first: int, last: int) -> Any:
+def region_levels(
+    boxes: Any, first: int, last: int, canonical: float = CANONICAL_SIZE
+) -> Any:
     """The pyramid level that each box is cropped from.
 
     Args:
         boxes: (B, N, 4) float32, y1 x1 y2 x2 in pixels of the model input.
         first: lowest level there is.
         last: highest level there is.
+        canonical: size in pixels of a box that belongs to level 4.
 
     Returns:
         (B, N) int32.
@@ -35,7 +38,7 @@ def region_levels(boxes: Any, first: int, last: int) -> Any:
     size = ops.sqrt(ops.maximum(height * width, 0.0))
     # An empty box would give log(0); a tiny one lands on the lowest level too.
     size = ops.maximum(size, 1e-6)
-    level = ops.floor(ops.log(size / CANONICAL_SIZE) / math.log(2.0)) + CANONICAL_LEVEL
+    level = ops.floor(ops.log(size / canonical) / math.log(2.0)) + CANONICAL_LEVEL
     return ops.cast(ops.clip(level, first, last), "int32")
 
 
@@ -63,7 +66,13 @@ def taps(start: Any, extent: Any, limit: Any, size: int) -> tuple[Any, Any]:
     return indices, [1.0 - fraction, fraction]
 
 
-def roi_crop(features: Sequence[Any], first: int, boxes: Any, size: int) -> Any:
+def roi_crop(
+    features: Sequence[Any],
+    first: int,
+    boxes: Any,
+    size: int,
+    canonical: float = CANONICAL_SIZE,
+) -> Any:
     """Crops each box from the level that fits its size.
 
     Args:
@@ -72,6 +81,7 @@ def roi_crop(features: Sequence[Any], first: int, boxes: Any, size: int) -> Any:
         first: level of the first map.
         boxes: (B, N, 4) float32, y1 x1 y2 x2 in pixels of the model input.
         size: height and width of a crop in cells.
+        canonical: as for `region_levels`.
 
     Returns:
         (B, N, size, size, C) in the dtype of the features.
@@ -86,7 +96,7 @@ def roi_crop(features: Sequence[Any], first: int, boxes: Any, size: int) -> Any:
         offsets.append(rows)
         rows += height * width
 
-    level = region_levels(boxes, first, first + len(features) - 1)
+    level = region_levels(boxes, first, first + len(features) - 1, canonical)
     stride = ops.cast(2**level, "float32")[..., None]
     index = level - first
     last_row = ops.take(ops.array([h - 1.0 for h, _ in shapes], "float32"), index)

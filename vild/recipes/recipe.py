@@ -31,6 +31,8 @@ class Model:
         region_convs: convolutions of each region branch.
         region_units: widths of each region branch's fully connected layers.
         mask_convs: convolutions of the mask head; None: no masks.
+        canonical_size: in pixels, of a region that is cropped from level 4. Where
+            images are small, a smaller one lets large objects have the higher levels.
         dim: of the space that regions are embedded in, where no teacher says it.
         initial_weights: where weights come from at the start; see
             `vild.runs.initial`. None: from chance.
@@ -52,6 +54,7 @@ class Model:
     region_convs: int = 4
     region_units: tuple[int, ...] = (1024, 1024)
     mask_convs: int | None = 4
+    canonical_size: float = 224.0
     dim: int = 512
     initial_weights: str | None = None
     frozen: tuple[str, ...] = ()

@@ -71,6 +71,7 @@ def _made(wanted: Model, dim: int, policy: str) -> ViLD:
         region_convs=wanted.region_convs,
         region_units=wanted.region_units,
         mask_convs=wanted.mask_convs,
+        canonical_size=wanted.canonical_size,
         dtype=policy,
     )
 

@@ -5,12 +5,11 @@ from typing import Any
 from vild.backends import keras
 from vild.heads.mask import CROP_SIZE as MASK_CROP_SIZE
 from vild.heads.region import CROP_SIZE
-from vild.model import FIRST_LEVEL, ViLD
+from vild.model import ViLD
 from vild.ops import scoring
 from vild.ops.anchors import ASPECT_RATIOS, level_anchors
 from vild.ops.noise import uniform
 from vild.ops.proposals import generate_proposals
-from vild.ops.roi_crop import roi_crop
 from vild.recipes.losses import Losses
 from vild.training import anchor_targets, region_targets
 from vild.training.region_targets import RegionSample
@@ -85,7 +84,7 @@ class Learner(keras.layers.Layer):
         rois = sample.boxes
         if distilled:
             rois = ops.concatenate([rois, batch["roi_boxes"]], axis=1)
-        crops = roi_crop(features, FIRST_LEVEL, rois, CROP_SIZE)
+        crops = model.crop(features, rois, CROP_SIZE)
         number = sample.boxes.shape[1]
         boxes, embeddings, imitated = model.region.learn(
             crops[:, :number], crops[:, number:] if distilled else None
@@ -108,7 +107,7 @@ class Learner(keras.layers.Layer):
         }
         if model.mask is not None:
             masked = region_targets.sample_masks(sample, self.settings.masks)
-            crops = roi_crop(features, FIRST_LEVEL, masked.boxes, MASK_CROP_SIZE)
+            crops = model.crop(features, masked.boxes, MASK_CROP_SIZE)
             outputs["masks"] = model.mask(crops, training=True)
             outputs["mask_targets"] = region_targets.mask_targets(
                 batch["masks"], masked
