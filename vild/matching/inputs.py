@@ -44,11 +44,11 @@ def of_regions(arrays: Arrays, rivals: np.ndarray | None = None) -> tuple[Any, .
     image = None if arrays.image is None else ops.convert_to_tensor(arrays.image[None])
     background = ops.convert_to_tensor(arrays.background)
     sums = _start(text, image, background)
-    count = 0 if rivals is None else len(rivals)
-    for start in range(0, count, _RIVALS):
-        part = rivals[start : start + _RIVALS]  # type: ignore[index]
-        rows, valid = _padded(part, padded_count(len(part)))
-        sums = _with_rivals(sums, text, image, rows, valid)
+    if rivals is not None:
+        for start in range(0, len(rivals), _RIVALS):
+            part = rivals[start : start + _RIVALS]
+            rows, valid = _padded(part, padded_count(len(part)))
+            sums = _with_rivals(sums, text, image, rows, valid)
     return text, image, sums
 
 

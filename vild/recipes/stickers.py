@@ -18,7 +18,7 @@ def stickers_text() -> Recipe:
     Command: `python benchmarks/stickers_study.py --rows text`; or, without the trunk
     and the first stage that it begins with, `vild train stickers-text stickers:train
     --teacher stickers --out runs/stickers-text`.
-    Hardware: two slow CPU cores: about an hour on TensorFlow.
+    Hardware: two CPU cores; time not yet measured.
     Expected: not yet measured.
     """
     return Recipe(
@@ -147,7 +147,7 @@ def stickers_rpn() -> Recipe:
     Source: ours, after `rpn`.
     Command: `python benchmarks/stickers_study.py --rows rpn`; or
     `vild train stickers-rpn stickers:train --out runs/stickers-rpn`.
-    Hardware: one slow CPU core: 20 minutes on TensorFlow.
+    Hardware: as for `stickers-text`, at about two thirds of the time a step.
     Expected: not yet measured.
     """
     start = first_stage(stickers_text())
