@@ -64,7 +64,7 @@ class CropRegions(Regions):
 
         Args:
             words: a vocabulary.
-            chosen: the settings.
+            chosen: the settings; `rivals` plays no part.
             masks_now: as there.
             chunk_size: plays no part.
 

@@ -179,7 +179,8 @@ class Regions:
             chunk_size: as for `detect`.
 
         Returns:
-            (N, K) float32. They do not sum to 1: the rest is background.
+            (N, K) float32. They do not sum to 1: the rest is background, and with the
+            setting `rivals` what competes.
 
         Example:
             >>> regions.scores(["cat", "dog"]).shape
