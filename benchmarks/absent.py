@@ -1,6 +1,6 @@
 """How often a word finds what is not there, and what a threshold against it costs.
 
-    KERAS_BACKEND=tensorflow python benchmarks/absent.py --model stickers --split val
+    KERAS_BACKEND=tensorflow python benchmarks/absent.py --model DETECTOR --split val
 
 Each scene is asked, one word at a time, for a concept that it does not show and for
 every one that it shows. The threshold is the one that 95 % of the absent ones stay
@@ -32,7 +32,7 @@ def best_score(regions, name: str, rivals: bool, boxes: np.ndarray | None) -> fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", default="stickers")
+    parser.add_argument("--model", required=True)
     parser.add_argument("--split", default="val")
     parser.add_argument("--scenes", type=int, default=500)
     parser.add_argument("--threshold", type=float)

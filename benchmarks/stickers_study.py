@@ -1,6 +1,6 @@
 """Rows of the study on stickers: what labels, texts and a teacher each bring.
 
-    KERAS_BACKEND=tensorflow python benchmarks/stickers_study.py --rows text ensemble
+    python benchmarks/stickers_study.py --trunk trunk.weights.h5 --rows text ensemble
 
 Every row begins with the same first stage, which begins with a trunk that has seen
 base concepts only (`fit_sticker_backbone.py`), and makes the same steps; rows that

@@ -240,3 +240,18 @@ def _boxes():
 
 def _shape():
     return ops.convert_to_tensor(np.array([[64, 64]], "float32"))
+
+
+def test_regions_are_cropped_by_the_canonical_size_of_the_model():
+    released, small = tiny(), tiny(canonical_size=56)
+    assert ViLD.from_config(small.get_config()).config["canonical_size"] == 56
+    features = released.features(images(1, 128, 128))
+    boxes = ops.convert_to_tensor(np.array([[[8, 8, 100, 100]]], "float32"))
+    one, other = (
+        ops.convert_to_numpy(model.crop(features, boxes, 7))
+        for model in (released, small)
+    )
+    # Of level 4, where the release takes level 2.
+    alone = ops.convert_to_numpy(released.crop(features[:1], boxes, 7))
+    np.testing.assert_array_equal(one, alone)
+    assert not np.allclose(one, other)

@@ -48,7 +48,7 @@ def of_regions(arrays: Arrays, rivals: np.ndarray | None = None) -> tuple[Any, .
         for start in range(0, len(rivals), _RIVALS):
             part = rivals[start : start + _RIVALS]
             rows, valid = _padded(part, padded_count(len(part)))
-            sums = _with_rivals(sums, text, image, rows, valid)
+            sums = count_in(sums, text, image, rows, valid)
     return text, image, sums
 
 
@@ -59,7 +59,8 @@ def _count_in(sums: Any, text: Any, image: Any, rows: Any, valid: Any) -> Any:
     return streaming.count_in(sums, streaming.logits(text, image, rows, valid))[0]
 
 
-_with_rivals = kernels.compile(_count_in, [])
+# What the softmaxes divide by, with some more classes.
+count_in = kernels.compile(_count_in, [])
 
 
 def _padded(part: np.ndarray, size: int) -> tuple[Any, Any]:

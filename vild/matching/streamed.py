@@ -8,7 +8,13 @@ import numpy as np
 from tqdm import tqdm
 
 from vild.backends import keras, kernels
-from vild.matching.inputs import Arrays, of_classes, of_regions, padded_count
+from vild.matching.inputs import (
+    Arrays,
+    count_in,
+    of_classes,
+    of_regions,
+    padded_count,
+)
 from vild.ops import boxes as box_ops
 from vild.ops import selection, streaming
 from vild.vocabulary import Vocabulary
@@ -48,7 +54,7 @@ class Streamed:
         self._boxes = ops.convert_to_tensor(arrays.boxes[None])
 
         def step(sums: Any, rows: Any, valid: Any, base: Any, first: Any) -> Any:
-            return _count_in(sums, self._text, self._image, rows, valid)
+            return count_in(sums, self._text, self._image, rows, valid)
 
         self._sums = self._fold(step, sums, "Reading words")
 
@@ -132,11 +138,6 @@ class Streamed:
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return kernels.compile(function, [])
-
-
-@_compiled
-def _count_in(sums: Any, text: Any, image: Any, rows: Any, valid: Any) -> Any:
-    return streaming.count_in(sums, streaming.logits(text, image, rows, valid))[0]
 
 
 def _products(

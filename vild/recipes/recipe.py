@@ -72,6 +72,11 @@ class Model:
                 "With model.backbone=initial the network is that of a detector: name "
                 "its directory by model.initial_weights."
             )
+        if not self.canonical_size > 0:
+            raise InputError(
+                "model.canonical_size must be above 0, received "
+                f"{self.canonical_size!r}."
+            )
         strange = set(self.frozen) - set(PARTS)
         if strange:
             raise InputError(
@@ -152,8 +157,8 @@ class Optimizer:
     """How steps are made: a warm-up, then rates by steps.
 
     Attributes:
-        kind: `"momentum"`, as released; or `"adam"`, which learns many classes from few
-            images in far fewer steps, at a tenth of the rate or less.
+        kind: `"momentum"`, as released; or `"adam"`, which wants smaller rates, such as
+            0.001.
         rate: learning rate after the warm-up, for a batch of `reference_batch`. It is
             scaled with the batch size, so that a smaller batch makes smaller steps.
         reference_batch: images.

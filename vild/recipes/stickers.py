@@ -10,14 +10,13 @@ from vild.recipes.stages import first_stage
 def stickers_text() -> Recipe:
     """Classes of stickers are texts, and nothing is distilled (ViLD-text).
 
-    Small, as `tiny` is, but learned by Adam: a hundred times as many classes as `tiny`
-    has would take momentum a hundred times as long. Objects of other scenes are pasted
-    in, since an image with more objects teaches more at the same cost.
+    Small, as `tiny` is, but learned by Adam. Objects of other scenes are pasted in, for
+    more of them at the same cost.
 
     Source: ours.
-    Command: `python benchmarks/stickers_study.py --rows text`; or, without the trunk
-    and the first stage that it begins with, `vild train stickers-text stickers:train
-    --teacher stickers --out runs/stickers-text`.
+    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows text`; or,
+    without the trunk and the first stage that it begins with,
+    `vild train stickers-text stickers:train --teacher stickers --out runs/text`.
     Hardware: two CPU cores; time not yet measured.
     Expected: not yet measured.
     """
@@ -85,10 +84,10 @@ def stickers_vild() -> Recipe:
 
     Source: ours; the weight is that of the released `r152-ensemble`, for rows of 128
     numbers.
-    Command: `python benchmarks/stickers_study.py --rows vild`; or `vild distill
-    stickers-vild stickers:train --teacher stickers --out runs/stickers-vild`; or, with
-    a store, `vild train stickers-vild stickers:train --regions STORE --teacher stickers
-    --out runs/stickers-vild`.
+    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows vild`; or
+    `vild distill stickers-vild stickers:train --teacher stickers --out
+    runs/stickers-vild`; or, with a store, `vild train stickers-vild stickers:train
+    --regions STORE --teacher stickers --out runs/stickers-vild`.
     Hardware: as for `stickers-text`, and some minutes of proposals and embeddings.
     Expected: not yet measured.
     """
@@ -107,10 +106,10 @@ def stickers_ensemble() -> Recipe:
     The bundled detector is one of these.
 
     Source: ours.
-    Command: `python benchmarks/stickers_study.py --rows ensemble`; or `vild
-    distill stickers-ensemble stickers:train --teacher stickers --out runs/ensemble`;
-    or, with a store, `vild train stickers-ensemble stickers:train --regions STORE
-    --teacher stickers --out runs/ensemble`.
+    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows ensemble`; or
+    `vild distill stickers-ensemble stickers:train --teacher stickers --out
+    runs/ensemble`; or, with a store, `vild train stickers-ensemble stickers:train
+    --regions STORE --teacher stickers --out runs/ensemble`.
     Hardware: as for `stickers-vild`.
     Expected: not yet measured.
     """
@@ -127,8 +126,9 @@ def stickers_supervised() -> Recipe:
     """A closed set of the base classes of stickers: the paper's first baseline.
 
     Source: ours, after `supervised`.
-    Command: `python benchmarks/stickers_study.py --rows supervised`; or
-    `vild train stickers-supervised stickers:train --out runs/stickers-supervised`.
+    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows supervised`;
+    or `vild train stickers-supervised stickers:train --out
+    runs/stickers-supervised`.
     Hardware: as for `stickers-text`.
     Expected: not yet measured; nothing of novel classes.
     """
@@ -145,7 +145,7 @@ def stickers_rpn() -> Recipe:
     """The first stage of the recipes above: where is something at all?
 
     Source: ours, after `rpn`.
-    Command: `python benchmarks/stickers_study.py --rows rpn`; or
+    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows rpn`; or
     `vild train stickers-rpn stickers:train --out runs/stickers-rpn`.
     Hardware: as for `stickers-text`, at about two thirds of the time a step.
     Expected: not yet measured.
