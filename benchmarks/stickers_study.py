@@ -1,11 +1,11 @@
 """Rows of the study on stickers: what labels, texts and a teacher each bring.
 
-    python benchmarks/stickers_study.py --trunk trunk.weights.h5 --rows text ensemble
+    python benchmarks/stickers_study.py --start runs/start --rows text ensemble
 
-Every row begins with the same first stage, which begins with a trunk that has seen
-base concepts only (`fit_sticker_backbone.py`), and makes the same steps; rows that
-distil share one store of proposals and embeddings. What is done is not done again, and
-what was cut off goes on.
+Every row begins with the same network, which has seen crops of base concepts only
+(`fit_sticker_start.py`), and makes the same steps; rows that distil share one store of
+proposals and embeddings. What is done is not done again, and what was cut off goes
+on.
 """
 
 import argparse
@@ -50,19 +50,18 @@ class Study:
     Args:
         out: folder of everything.
         scenes: of the training.
-        trunk: initial weights of the first stage's backbone.
+        start: the detector that all begin with.
         changes: of all recipes, see `vild.recipes.changed`.
     """
 
-    def __init__(self, out: Path, scenes: int, trunk: Path, changes: list[str]):
-        self.out, self.trunk, self.changes = out, trunk, changes
+    def __init__(self, out: Path, scenes: int, start: Path, changes: list[str]):
+        self.out, self.start, self.changes = out, start, changes
         self.data = Kept(Stickers(f"train:{scenes}"))
 
     def recipe(self, row: str) -> Recipe:
         """Of a row, with its initial weights."""
         recipe = changed(get_recipe(TRAINED[row]), self.changes)
-        start = self.trunk if row == "rpn" else self.out / "rpn" / "detector"
-        model = dataclasses.replace(recipe.model, initial_weights=str(start))
+        model = dataclasses.replace(recipe.model, initial_weights=str(self.start))
         return dataclasses.replace(recipe, model=model)
 
     def trained(self, row: str) -> Any:
@@ -133,12 +132,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs/stickers"))
     parser.add_argument("--scenes", type=int, default=6_000)
-    parser.add_argument("--trunk", type=Path, required=True)
+    parser.add_argument("--start", type=Path, required=True)
     parser.add_argument("--rows", nargs="+", default=["ensemble"])
     parser.add_argument("--set", nargs="*", default=[], dest="changes")
     parser.add_argument("--measure", nargs="+", metavar="SPLIT", help="of the rows")
     options = parser.parse_args()
-    study = Study(options.out, options.scenes, options.trunk, options.changes)
+    study = Study(options.out, options.scenes, options.start, options.changes)
     for row in options.rows:
         if options.measure:
             print(" | ".join(["row", "split", *(f"{k} {n}" for k, n in SHOWN)]))

@@ -29,11 +29,16 @@ class ViLD(keras.Model):
             (B, H, W, 3) images to the list of its maps at strides 4, 8, 16, 32.
         ensemble: whether the image branch has weights of its own.
         dim: dimension of the teacher's space.
+        pyramid: whether a feature pyramid stands between the backbone and the heads,
+            as released; without it the heads read the backbone's maps, which all
+            have `channels` then, and `last_level` is 5.
         channels: of pyramid and heads.
         last_level: highest pyramid level; 6 as released. Input sizes must be
             multiples of 2**last_level.
         rpn_convs: hidden convolutions of the RPN.
-        region_convs: convolutions of each region branch.
+        region_crop: height and width in cells of what a region branch sees.
+        region_convs: convolutions of each region branch: how many of `channels`, or
+            outputs and stride of each.
         region_units: widths of each region branch's fully connected layers.
         mask_convs: convolutions of the mask head; None: no mask head.
         canonical_size: in pixels, of a region that is cropped from level 4; each level
@@ -59,10 +64,12 @@ class ViLD(keras.Model):
         *,
         ensemble: bool = True,
         dim: int = 512,
+        pyramid: bool = True,
         channels: int = 256,
         last_level: int = 6,
         rpn_convs: int = 2,
-        region_convs: int = 4,
+        region_crop: int = CROP_SIZE,
+        region_convs: int | Sequence[tuple[int, int]] = 4,
         region_units: Sequence[int] = (1024, 1024),
         mask_convs: int | None = 4,
         canonical_size: float = CANONICAL_SIZE,
@@ -71,13 +78,17 @@ class ViLD(keras.Model):
         name: str = "vild",
     ) -> None:
         super().__init__(name=name, dtype=dtype)
+        if not isinstance(region_convs, int):
+            region_convs = tuple(tuple(pair) for pair in region_convs)
         self.config = {
             "backbone": backbone,
             "ensemble": ensemble,
             "dim": dim,
+            "pyramid": pyramid,
             "channels": channels,
             "last_level": last_level,
             "rpn_convs": rpn_convs,
+            "region_crop": region_crop,
             "region_convs": region_convs,
             "region_units": tuple(region_units),
             "mask_convs": mask_convs,
@@ -89,7 +100,11 @@ class ViLD(keras.Model):
             if isinstance(backbone, int):
                 backbone = resnet(backbone)
             self.backbone = _checked(backbone)
-            self.fpn = FeaturePyramid(channels, FIRST_LEVEL, last_level)
+            self.fpn: Any = None
+            if pyramid:
+                self.fpn = FeaturePyramid(channels, FIRST_LEVEL, last_level)
+            else:
+                _check_maps(self.backbone, channels, last_level)
             self.rpn = RPNHead(self.levels, channels, rpn_convs)
             self.region = RegionHead(
                 ensemble, dim, channels, region_convs, region_units
@@ -106,9 +121,11 @@ class ViLD(keras.Model):
             self.backbone.build((None, None, None, 3))
         features = [(None, None, None, s[-1]) for s in _map_shapes(self.backbone)]
         levels = [(None, None, None, channels)] * len(self.levels)
-        self.fpn.build(features)
+        if self.fpn is not None:
+            self.fpn.build(features)
         self.rpn.build(levels)
-        self.region.build((None, None, CROP_SIZE, CROP_SIZE, channels))
+        side = self.config["region_crop"]
+        self.region.build((None, None, side, side, channels))
         if self.mask is not None:
             self.mask.build((None, None, MASK_CROP_SIZE, MASK_CROP_SIZE, channels))
         self.built = True
@@ -123,7 +140,10 @@ class ViLD(keras.Model):
         Returns:
             P2..P6, (B, H / 2**level, W / 2**level, channels).
         """
-        return self.fpn(self.backbone(images, training=training), training=training)
+        maps = self.backbone(images, training=training)
+        if self.fpn is None:
+            return list(maps)
+        return self.fpn(maps, training=training)
 
     def propose(
         self, features: Sequence[Any], image_shape: Any, pre_nms: int, total: int
@@ -161,6 +181,18 @@ class ViLD(keras.Model):
         canonical = self.config["canonical_size"]
         return roi_crop(features, FIRST_LEVEL, boxes, size, canonical)
 
+    def crop_regions(self, features: Sequence[Any], boxes: Any) -> Any:
+        """Crops what the region branches see.
+
+        Args:
+            features: from `features`.
+            boxes: (B, N, 4) float32, y1 x1 y2 x2 in pixels of the model input.
+
+        Returns:
+            (B, N, S, S, channels), S being `region_crop`.
+        """
+        return self.crop(features, boxes, self.config["region_crop"])
+
     def embed(
         self, features: Sequence[Any], rois: Any, image_shape: Any
     ) -> dict[str, Any]:
@@ -175,7 +207,7 @@ class ViLD(keras.Model):
             `boxes` (B, N, 4) float32 refined and clipped, `text_embeddings`
             (B, N, dim) float32 and, in the ensemble, `image_embeddings`.
         """
-        outputs = self.region(self.crop(features, rois, CROP_SIZE))
+        outputs = self.region(self.crop_regions(features, rois))
         deltas = outputs.pop("deltas")
         boxes = box_ops.decode(deltas, rois, box_ops.REGION_WEIGHTS)
         return {"boxes": box_ops.clip(boxes, image_shape), **outputs}
@@ -273,6 +305,17 @@ def _checked(backbone: Any) -> Any:
             f"{sides}."
         )
     return backbone
+
+
+def _check_maps(backbone: Any, channels: int, last_level: int) -> None:
+    """Refuses a backbone whose maps the heads cannot read."""
+    found = [shape[-1] for shape in _map_shapes(backbone)]
+    if found != [channels] * 4 or last_level != 5:
+        raise InputError(
+            "Without a pyramid the heads read the four maps of the backbone, so each "
+            f"must have `channels` and last_level must be 5; received maps of {found} "
+            f"channels, channels {channels} and last_level {last_level}."
+        )
 
 
 def _map_shapes(backbone: Any) -> list[tuple[int, ...]]:

@@ -91,6 +91,14 @@ def test_a_change_that_cannot_be_says_why(change, words):
         changed(get_recipe("r50-ensemble"), [change])
 
 
+def test_convolutions_of_a_branch_are_a_number_or_outputs_and_strides():
+    changes = ["model.region_convs=[[8,1],[16,2]]", "model.region_units=[]"]
+    model = changed(get_recipe("r50"), changes).model
+    assert model.region_convs == ((8, 1), (16, 2))
+    assert model.region_units == ()
+    assert changed(get_recipe("r50"), ["model.region_convs=2"]).model.region_convs == 2
+
+
 def test_changes_that_need_each_other_come_together():
     recipe = changed(
         get_recipe("r50-ensemble"),

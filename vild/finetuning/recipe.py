@@ -160,10 +160,12 @@ def _model(detector: Detector, frozen: tuple[str, ...]) -> Model:
     return Model(
         backbone="initial",
         ensemble=config["ensemble"],
+        pyramid=config["pyramid"],
         channels=config["channels"],
         last_level=config["last_level"],
         rpn_convs=config["rpn_convs"],
         canonical_size=config["canonical_size"],
+        region_crop=config["region_crop"],
         region_convs=config["region_convs"],
         region_units=tuple(config["region_units"]),
         mask_convs=config["mask_convs"],

@@ -12,23 +12,39 @@ ops = keras.ops
 CROP_SIZE = 7
 
 
-def region_branch(name: str, channels: int, convs: int, units: Sequence[int]) -> Any:
+def region_branch(
+    name: str, convs: Sequence[tuple[int, int]], units: Sequence[int]
+) -> Any:
     """Convolutions, then fully connected layers, each with batch norm and ReLU.
 
     Args:
         name: layer name.
-        channels: of the convolutions.
-        convs: how many.
+        convs: outputs and stride of each convolution.
         units: widths of the fully connected layers.
 
     Returns:
-        A layer from (M, 7, 7, C) crops to (M, units[-1]) vectors. Crops are
-        flattened by row, column, channel, as released.
+        A layer from (M, S, S, C) crops to (M, D) vectors. Crops are flattened by row,
+        column, channel, as released.
     """
     layers: list[Any] = []
-    for i in range(convs):
+    for i, (filters, stride) in enumerate(convs):
+        padding = "same"
+        if stride > 1:  # TensorFlow's "same" would pad an even map on one side only
+            padding = "valid"
+            layers.append(
+                keras.layers.ZeroPadding2D(
+                    1, data_format="channels_last", name=f"conv_{i}_pad"
+                )
+            )
         layers += [
-            conv(channels, 3, f"conv_{i}", kernel_initializer=he_fan_out()),
+            conv(
+                filters,
+                3,
+                f"conv_{i}",
+                strides=stride,
+                padding=padding,
+                kernel_initializer=he_fan_out(),
+            ),
             batch_norm(f"conv_{i}_norm"),
             keras.layers.ReLU(name=f"conv_{i}_relu"),
         ]
@@ -56,8 +72,8 @@ class RegionHead(keras.layers.Layer):
     Args:
         ensemble: whether there is an image branch of its own.
         dim: dimension of the teacher's space.
-        channels: of the convolutions.
-        convs: convolutions per branch.
+        channels: of the crops, and of convolutions that are given by their number.
+        convs: convolutions per branch: how many, or outputs and stride of each.
         units: widths of the fully connected layers per branch.
         name: layer name.
 
@@ -69,13 +85,15 @@ class RegionHead(keras.layers.Layer):
         ensemble: bool = True,
         dim: int = 512,
         channels: int = 256,
-        convs: int = 4,
+        convs: int | Sequence[tuple[int, int]] = 4,
         units: Sequence[int] = (1024, 1024),
         name: str = "region",
     ) -> None:
         super().__init__(name=name)
         self.dim, self.channels = dim, channels
-        self.text_branch = region_branch("text", channels, convs, units)
+        if isinstance(convs, int):
+            convs = [(channels, 1)] * convs
+        self.text_branch = region_branch("text", convs, units)
         self.text_projection = dense(dim, "text_projection", dtype="float32")
         self.deltas = dense(
             4,
@@ -86,13 +104,13 @@ class RegionHead(keras.layers.Layer):
         self.image_branch: Any = None
         self.image_projection: Any = None
         if ensemble:
-            self.image_branch = region_branch("image", channels, convs, units)
+            self.image_branch = region_branch("image", convs, units)
             self.image_projection = dense(dim, "image_projection", dtype="float32")
         self.background: Any = None
 
     def build(self, shape: Any) -> None:
-        """Builds the branches on crops of shape (M, 7, 7, C)."""
-        crops = (None, CROP_SIZE, CROP_SIZE, shape[-1])
+        """Builds the branches on crops of shape (B, N, S, S, C)."""
+        crops = (None, *shape[2:])
         hidden = self.text_branch.compute_output_shape(crops)
         self.text_branch.build(crops)
         self.text_projection.build(hidden)
@@ -112,7 +130,7 @@ class RegionHead(keras.layers.Layer):
         """Embeds regions.
 
         Args:
-            crops: (B, N, 7, 7, C) features.
+            crops: (B, N, S, S, C) features.
             training: whether batch norm uses the statistics of the batch.
 
         Returns:
@@ -137,12 +155,12 @@ class RegionHead(keras.layers.Layer):
         """Embeds regions for training.
 
         Args:
-            sampled: (B, S, 7, 7, C) crops of regions that learn classes and boxes.
-            distilled: (B, R, 7, 7, C) crops of regions that imitate the teacher;
+            sampled: (B, N, S, S, C) crops of regions that learn classes and boxes.
+            distilled: (B, R, S, S, C) crops of regions that imitate the teacher;
                 None without distillation.
 
         Returns:
-            `deltas` (B, S, 4), `text_embeddings` (B, S, dim) and what imitates the
+            `deltas` (B, N, 4), `text_embeddings` (B, N, dim) and what imitates the
             teacher, (B, R, dim) or None. With one branch, the regions of both kinds
             share its batch statistics (released behaviour).
         """
@@ -161,11 +179,11 @@ class RegionHead(keras.layers.Layer):
         return self.deltas(hidden[:, :number]), embeddings, imitated
 
     def _imitate(self, flat: Any, training: bool | None) -> Any:
-        """The image branch on (M, 7, 7, C) crops."""
+        """The image branch on (M, S, S, C) crops."""
         hidden = self.image_branch(flat, training=training)
         return normalise(self.image_projection(hidden))
 
 
 def _flat(crops: Any) -> Any:
-    """(B, N, 7, 7, C) crops in one row."""
-    return ops.reshape(crops, (-1, CROP_SIZE, CROP_SIZE, crops.shape[-1]))
+    """(B, N, S, S, C) crops in one row."""
+    return ops.reshape(crops, (-1, *crops.shape[2:]))

@@ -25,10 +25,14 @@ class Model:
         blocks: bottleneck blocks of the four groups of `"resnet"`.
         width: filters of its stem.
         ensemble: whether the image branch has weights of its own.
+        pyramid: whether a feature pyramid stands between backbone and heads; without
+            it the heads read the backbone's maps.
         channels: of pyramid and heads.
         last_level: highest pyramid level.
         rpn_convs: hidden convolutions of the RPN.
-        region_convs: convolutions of each region branch.
+        region_crop: height and width in cells of what a region branch sees.
+        region_convs: convolutions of each region branch: how many of `channels`, or
+            outputs and stride of each.
         region_units: widths of each region branch's fully connected layers.
         mask_convs: convolutions of the mask head; None: no masks.
         canonical_size: in pixels, of a region that is cropped from level 4. Where
@@ -48,10 +52,12 @@ class Model:
     blocks: tuple[int, ...] = (1, 1, 1, 1)
     width: int = 64
     ensemble: bool = True
+    pyramid: bool = True
     channels: int = 256
     last_level: int = 6
     rpn_convs: int = 2
-    region_convs: int = 4
+    region_crop: int = 7
+    region_convs: int | tuple[tuple[int, int], ...] = 4
     region_units: tuple[int, ...] = (1024, 1024)
     mask_convs: int | None = 4
     canonical_size: float = 224.0

@@ -14,8 +14,8 @@ def stickers_text() -> Recipe:
     more of them at the same cost.
 
     Source: ours.
-    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows text`; or,
-    without the trunk and the first stage that it begins with,
+    Command: `python benchmarks/stickers_study.py --start START --rows text`; or,
+    without the weights that it begins with,
     `vild train stickers-text stickers:train --teacher stickers --out runs/text`.
     Hardware: two CPU cores; time not yet measured.
     Expected: not yet measured.
@@ -24,25 +24,31 @@ def stickers_text() -> Recipe:
         "stickers-text",
         "text classifier of stickers without distillation",
         Model(
-            backbone="vild.backbones.plain:plain",
+            # A detector that begins with a network on crops (`--start`): its first
+            # convolutions look at the image in four sizes, its others at each region.
+            backbone="vild.backbones.image_pyramid:image_pyramid",
+            pyramid=False,
             ensemble=False,
             channels=64,
             last_level=5,
-            rpn_convs=1,
-            region_convs=1,
-            region_units=(192,),
-            mask_convs=1,
-            # Of 160 pixels: objects of 40 to 80 are cropped from level 3.
-            canonical_size=80.0,
+            rpn_convs=2,
+            region_crop=12,
+            region_convs=((128, 2), (128, 1), (128, 1), (256, 2), (256, 1)),
+            region_units=(),
+            mask_convs=2,
+            # Objects of 34 to 68 pixels are cropped from level 2, where 12 cells are
+            # 48 pixels.
+            canonical_size=136.0,
             dim=128,
+            frozen=("backbone",),
             batch_norm_momentum=0.98,
         ),
         Inputs(
-            image_size=160,
-            scale=(0.7, 1.4),
+            image_size=192,
+            scale=(0.7, 1.6),
             max_objects=20,
-            max_rois=20,
-            copy_paste=0.7,
+            max_rois=16,
+            copy_paste=0.5,
         ),
         Classes(novel="absent"),
         Losses(
@@ -50,26 +56,28 @@ def stickers_text() -> Recipe:
             anchor_positives=64,
             pre_nms_proposals=300,
             num_proposals=150,
-            regions=40,
-            region_positives=20,
+            regions=32,
+            region_positives=16,
             masks=8,
             distill_weight=0.0,
             l2=1e-5,
         ),
         Optimizer(
             kind="adam",
-            rate=1e-3,
+            # Higher ones destroy what the start knows.
+            rate=4e-4,
             reference_batch=8,
-            warmup=100,
-            start=1e-4,
-            boundaries=(2400, 3200),
-            rates=(3e-4, 1e-4),
+            warmup=200,
+            start=4e-5,
+            boundaries=(1800, 2400),
+            rates=(1e-4, 3e-5),
         ),
         batch_size=8,
-        steps=3600,
-        save_every=200,
+        steps=2700,
+        save_every=150,
         settings={
-            "image_size": 160,
+            # Small things are named better where they are larger.
+            "image_size": 288,
             "pre_nms_proposals": 300,
             "num_proposals": 100,
             "pre_nms_detections": 100,
@@ -84,7 +92,7 @@ def stickers_vild() -> Recipe:
 
     Source: ours; the weight is that of the released `r152-ensemble`, for rows of 128
     numbers.
-    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows vild`; or
+    Command: `python benchmarks/stickers_study.py --start START --rows vild`; or
     `vild distill stickers-vild stickers:train --teacher stickers --out
     runs/stickers-vild`; or, with a store, `vild train stickers-vild stickers:train
     --regions STORE --teacher stickers --out runs/stickers-vild`.
@@ -106,7 +114,7 @@ def stickers_ensemble() -> Recipe:
     The bundled detector is one of these.
 
     Source: ours.
-    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows ensemble`; or
+    Command: `python benchmarks/stickers_study.py --start START --rows ensemble`; or
     `vild distill stickers-ensemble stickers:train --teacher stickers --out
     runs/ensemble`; or, with a store, `vild train stickers-ensemble stickers:train
     --regions STORE --teacher stickers --out runs/ensemble`.
@@ -126,7 +134,7 @@ def stickers_supervised() -> Recipe:
     """A closed set of the base classes of stickers: the paper's first baseline.
 
     Source: ours, after `supervised`.
-    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows supervised`;
+    Command: `python benchmarks/stickers_study.py --start START --rows supervised`;
     or `vild train stickers-supervised stickers:train --out
     runs/stickers-supervised`.
     Hardware: as for `stickers-text`.
@@ -145,7 +153,7 @@ def stickers_rpn() -> Recipe:
     """The first stage of the recipes above: where is something at all?
 
     Source: ours, after `rpn`.
-    Command: `python benchmarks/stickers_study.py --trunk TRUNK --rows rpn`; or
+    Command: `python benchmarks/stickers_study.py --start START --rows rpn`; or
     `vild train stickers-rpn stickers:train --out runs/stickers-rpn`.
     Hardware: as for `stickers-text`, at about two thirds of the time a step.
     Expected: not yet measured.

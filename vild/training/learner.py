@@ -4,7 +4,6 @@ from typing import Any
 
 from vild.backends import keras
 from vild.heads.mask import CROP_SIZE as MASK_CROP_SIZE
-from vild.heads.region import CROP_SIZE
 from vild.model import ViLD
 from vild.ops import scoring
 from vild.ops.anchors import ASPECT_RATIOS, level_anchors
@@ -84,7 +83,7 @@ class Learner(keras.layers.Layer):
         rois = sample.boxes
         if distilled:
             rois = ops.concatenate([rois, batch["roi_boxes"]], axis=1)
-        crops = model.crop(features, rois, CROP_SIZE)
+        crops = model.crop_regions(features, rois)
         number = sample.boxes.shape[1]
         boxes, embeddings, imitated = model.region.learn(
             crops[:, :number], crops[:, number:] if distilled else None
