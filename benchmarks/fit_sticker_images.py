@@ -267,6 +267,8 @@ def measure(table: WordTable, weights: dict[str, np.ndarray], part: str) -> None
 
     def show(title: str, rows: np.ndarray, labels: np.ndarray) -> None:
         rows, labels = rows[there[labels]], labels[there[labels]]
+        if not len(labels):  # of a part that the split does not ask for
+            return
         cosines = rows @ texts.T
         right = cosines[np.arange(len(labels)), labels]
         better = (cosines > right[:, None]).sum(axis=1)

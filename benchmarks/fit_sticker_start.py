@@ -20,7 +20,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fit_sticker_images import WEIGHTS, Batches, Crops, begin_with, crops_of, learn
+from fit_sticker_images import (
+    WEIGHTS,
+    Batches,
+    Crops,
+    begin_with,
+    crops_of,
+    learn,
+    measure,
+    targets,
+)
 
 import vild
 from vild.backends import keras
@@ -48,11 +57,12 @@ def arrays(layer: Any) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(value) for value in layer.weights]
 
 
-def start(network: Any) -> Any:
+def start(network: Any, nothing: np.ndarray) -> Any:
     """The model of an ensemble that begins with a network on crops.
 
     Args:
         network: of `sticker_network.make_network(normalised=True)`.
+        nothing: (D,) where crops of nothing lie.
     """
     recipe = get_recipe("stickers-ensemble")
     model = make_network(recipe, recipe.model.dim)
@@ -80,6 +90,8 @@ def start(network: Any) -> Any:
         # It read the mean over the cells, a branch reads one cell after the other.
         cells = projection.kernel.shape[0] // len(kernel)
         projection.set_weights([np.tile(kernel / cells, (cells, 1)), bias])
+    # From a direction by chance, learning what nothing is would cost all the names.
+    region.background.assign(nothing)
     return model
 
 
@@ -96,16 +108,19 @@ def main() -> None:
     folder = options.work / "all"
     folder.mkdir(parents=True, exist_ok=True)
     pictures, scenes = crops_of(options, folder)
+    table = unpacked(packed_weights("sticker_words.npz"))
     network = sticker_network.make_network(normalised=True)
     if options.from_teacher:
         batches = Batches(pictures, scenes, 0.9, 1)
         images = np.concatenate([batches[number][0] for number in range(8)])
         begin_with(network, np.load(WEIGHTS, allow_pickle=False), images)
     else:
-        table = unpacked(packed_weights("sticker_words.npz"))
         batches = Batches(base_only(pictures), base_only(scenes), 0.0, options.epochs)
         learn(network, batches, table, options.rate, options.work / "start-epochs")
-    model = start(network)
+        for part in ("base", "novel"):
+            print(f"{part} concepts")
+            measure(table, sticker_network.folded(network), part)
+    model = start(network, targets(table)[-1])
     # Of no use yet: it has no words of its own.
     words = vild.Vocabulary(["anything"], np.eye(1, model.config["dim"]))
     settings = get_recipe("stickers-ensemble").settings

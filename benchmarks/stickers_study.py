@@ -3,9 +3,9 @@
     python benchmarks/stickers_study.py --start runs/start --rows text ensemble
 
 Every row begins with the same network, which has seen crops of base concepts only
-(`fit_sticker_start.py`), and makes the same steps; rows that distil share one store of
-proposals and embeddings. What is done is not done again, and what was cut off goes
-on.
+(`fit_sticker_start.py`), with the RPN of one first stage, and makes the same steps;
+rows that distil share one store of proposals and embeddings. What is done is not
+done again, and what was cut off goes on.
 """
 
 import argparse
@@ -61,8 +61,32 @@ class Study:
     def recipe(self, row: str) -> Recipe:
         """Of a row, with its initial weights."""
         recipe = changed(get_recipe(TRAINED[row]), self.changes)
-        model = dataclasses.replace(recipe.model, initial_weights=str(self.start))
+        start = self.start if row == "rpn" else self.begun()
+        # The few convolutions of the backbone know enough of pictures already.
+        model = dataclasses.replace(
+            recipe.model, initial_weights=str(start), frozen=("backbone",)
+        )
         return dataclasses.replace(recipe, model=model)
+
+    def first_stage(self) -> Path:
+        """The detector whose proposals the teacher looks at."""
+        first = self.out / "rpn" / "detector"
+        if not first.exists():
+            self.trained("rpn")
+        return first
+
+    def begun(self) -> Path:
+        """What the rows begin with: the start, with the RPN of the first stage."""
+        made = self.out / "start"
+        if not made.exists():
+            start = load_pretrained(self.start)
+            learned = load_pretrained(self.first_stage()).model.rpn
+            for ours, theirs in zip(
+                start.model.rpn.variables, learned.variables, strict=True
+            ):
+                ours.assign(theirs)
+            start.save(made)
+        return made
 
     def trained(self, row: str) -> Any:
         """The detector of a row."""
@@ -79,10 +103,9 @@ class Study:
 
     def proposals(self) -> Any:
         """The store of boxes."""
-        first = self.out / "rpn" / "detector"
-        if not first.exists():
-            self.trained("rpn")
-        return make_proposals(first, self.data, self.out / "proposals", count=BOXES)
+        return make_proposals(
+            self.first_stage(), self.data, self.out / "proposals", count=BOXES
+        )
 
     def regions(self) -> Any:
         """The store of embeddings."""

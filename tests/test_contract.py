@@ -124,7 +124,7 @@ def test_importing_vild_loads_no_framework():
 
 
 SIGNATURES = {
-    "detect": "(image, classes=None, model='r50-ensemble', **settings)",
+    "detect": "(image, classes=None, model='stickers', **settings)",
     "distill": "(dataset, *, teacher, recipe='r50-ensemble', out, proposals=None, "
     "embeddings=None, detector=None, first_stage=None, count=None, "
     "ground_truth=False, engine='local', embed_workers=1, look=None, devices=None, "

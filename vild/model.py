@@ -79,7 +79,7 @@ class ViLD(keras.Model):
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         if not isinstance(region_convs, int):
-            region_convs = tuple(tuple(pair) for pair in region_convs)
+            region_convs = tuple((filters, stride) for filters, stride in region_convs)
         self.config = {
             "backbone": backbone,
             "ensemble": ensemble,

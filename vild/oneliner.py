@@ -8,17 +8,16 @@ from typing import Any, Unpack
 from vild.data.images import ImageLike
 from vild.detector import Detector
 from vild.names import ClassName
+from vild.presets import DEFAULT_PRESET
 from vild.pretrained import load_pretrained
 from vild.settings import Overrides
 from vild.vocabulary import Vocabulary
-
-DEFAULT_MODEL = "r50-ensemble"
 
 
 def detect(
     image: ImageLike | Sequence[ImageLike],
     classes: Sequence[ClassName] | Vocabulary | None = None,
-    model: str | os.PathLike[str] | Detector = DEFAULT_MODEL,
+    model: str | os.PathLike[str] | Detector = DEFAULT_PRESET,
     **settings: Unpack[Overrides],
 ) -> Any:
     """Finds what the words name in a photo.
@@ -28,7 +27,8 @@ def detect(
         classes: names, lists of synonyms, or a `Vocabulary`; None for the
             model's own classes.
         model: a preset, a detector directory, or a `Detector`. One named by a
-            string is loaded once and kept.
+            string is loaded once and kept. The default comes with the package and
+            knows drawn things; for photos name a model of photos.
         **settings: see `vild.settings.Settings`.
 
     Returns:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 RELEASE_URL = (
@@ -24,6 +25,14 @@ RELEASED_FINGERPRINT: dict[str, Any] = {
 # the same for all four.
 RELEASED_THRESHOLD = 0.2
 
+# Detector directories that come with the package.
+BUNDLED = Path(__file__).parent / "bundled"
+
+# What is looked at, for what and by whom, where nobody says.
+DEFAULT_PRESET = "stickers"
+DEMO_SCENE = BUNDLED / "demo.webp"
+DEMO_WORDS = ("hot dog", "champagne glasses", "baseball", "lettuce", "seat", "cat")
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -32,30 +41,40 @@ class Preset:
     Attributes:
         name: what `load_pretrained` takes.
         description: one line for people.
-        depth: of the ResNet.
-        ensemble: whether it has an image branch of its own.
-        archive: file name of the published checkpoint.
         parameters: millions of weights, the text matrix included.
-        published: LVIS v1 mask AP as published with the checkpoint, per cent.
+        ensemble: whether it has an image branch of its own.
+        data: what its numbers are measured on.
+        published: mask AP on `data` as published with the checkpoint, per cent; empty
+            where nothing was published.
         measured: the same as measured with this library; None: not measured.
-        settings: defaults for people, over those of `vild.settings.Settings`.
+        depth: of the ResNet of a released one; 0 for others.
+        archive: file name of the published checkpoint; empty: the detector comes with
+            the package.
+        settings: defaults for people, over those of `vild.settings.Settings` or of the
+            detector's own.
     """
 
     name: str
     description: str
-    depth: int
-    ensemble: bool
-    archive: str
     parameters: float
-    published: dict[str, float]
+    ensemble: bool
+    data: str = "LVIS v1"
+    published: dict[str, float] = field(default_factory=dict)
     measured: dict[str, float] | None = None
-    settings: dict[str, Any] = field(
-        default_factory=lambda: {"score_threshold": RELEASED_THRESHOLD}
-    )
+    depth: int = 0
+    archive: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def bundled(self) -> Path | None:
+        """The detector directory that comes with the package, if it does."""
+        return None if self.archive else BUNDLED / self.name
 
     @property
     def evaluation(self) -> str:
         """The command that measures what `published` tells; see docs/results.md."""
+        if not self.archive:
+            return f"vild evaluate {self.name} {self.data}"
         return (
             f"vild evaluate {self.name} lvis:lvis/lvis_v1_val.json --image-size 1024 "
             f"--out runs/{self.name}"
@@ -68,51 +87,76 @@ class Preset:
         return f"{base.rstrip('/')}/{self.archive}"
 
 
-def _ap(
-    rare: float, common: float, frequent: float, overall: float
-) -> dict[str, float]:
-    return {"AP": overall, "APr": rare, "APc": common, "APf": frequent}
+def _released(
+    name: str,
+    description: str,
+    depth: int,
+    ensemble: bool,
+    archive: str,
+    parameters: float,
+    numbers: tuple[float, float, float, float],
+) -> Preset:
+    """One of the four; `numbers`: APr, APc, APf, AP."""
+    rare, common, frequent, overall = numbers
+    return Preset(
+        name,
+        description,
+        parameters,
+        ensemble,
+        published={"AP": overall, "APr": rare, "APc": common, "APf": frequent},
+        depth=depth,
+        archive=archive,
+        settings={"score_threshold": RELEASED_THRESHOLD},
+    )
 
 
-# Source: the table published with the checkpoints.
+# Of the released ones: the table published with the checkpoints.
 PRESETS = {
     preset.name: preset
     for preset in (
         Preset(
+            "stickers",
+            "drawn things, comes with vild: for trying, not for photos",
+            1.8,
+            False,
+            data="stickers:test-unseen:500",
+            measured={"AP": 6.4, "APr": 5.0, "APc": 6.2, "APf": 8.4},
+        ),
+        _released(
             "r50",
             "ViLD, ResNet-50, one branch",
             50,
             False,
             "resnet50_vild.tar.gz",
             48.7,
-            _ap(16.6, 19.8, 28.2, 22.5),
+            (16.6, 19.8, 28.2, 22.5),
         ),
-        Preset(
+        _released(
             "r50-ensemble",
             "ViLD-ensemble, ResNet-50, text and image branch",
             50,
             True,
             "resnet50_vild_ensemble.tar.gz",
             65.5,
-            _ap(18.0, 24.7, 30.6, 25.9),
+            (18.0, 24.7, 30.6, 25.9),
         ),
-        Preset(
+        _released(
             "r152",
             "ViLD, ResNet-152, one branch",
             152,
             False,
             "resnet152_vild.tar.gz",
             83.5,
-            _ap(19.6, 21.6, 28.5, 24.0),
+            (19.6, 21.6, 28.5, 24.0),
         ),
-        Preset(
+        _released(
             "r152-ensemble",
             "ViLD-ensemble, ResNet-152, text and image branch",
             152,
             True,
             "resnet152_vild_ensemble.tar.gz",
             100.3,
-            _ap(19.2, 24.8, 30.8, 26.2),
+            (19.2, 24.8, 30.8, 26.2),
         ),
     )
 }
@@ -126,6 +170,6 @@ def list_models() -> list[Preset]:
 
     Example:
         >>> [preset.name for preset in list_models()]
-        ['r50', 'r50-ensemble', 'r152', 'r152-ensemble']
+        ['stickers', 'r50', 'r50-ensemble', 'r152', 'r152-ensemble']
     """
     return list(PRESETS.values())

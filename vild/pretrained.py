@@ -37,9 +37,9 @@ def load_pretrained(
 ) -> Detector:
     """Loads a detector.
 
-    A released preset is downloaded when first asked for, converted once and
-    kept in the cache folder (`VILD_CACHE`, by default the platform's). The
-    environment variable `VILD_WEIGHTS_URL` names a mirror.
+    `stickers` comes with the package. A released preset is downloaded when first
+    asked for, converted once and kept in the cache folder (`VILD_CACHE`, by default
+    the platform's). The environment variable `VILD_WEIGHTS_URL` names a mirror.
 
     Args:
         name: a preset (see `vild.list_models`) or a detector directory.
@@ -101,6 +101,13 @@ def _load(name: Any, checkpoint: Any, settings: ModelOverrides) -> Detector:
                 f"of; received the directory {text!r}."
             )
         return load_detector(directory, **settings)
+    if preset.bundled is not None:
+        if checkpoint is not None:
+            raise InputError(
+                f"checkpoint= goes with a released preset, but {text!r} comes with "
+                "vild: name the preset that it is of, e.g. r50-ensemble."
+            )
+        return load_detector(preset.bundled, **{**preset.settings, **settings})
     if checkpoint is not None:
         return _from_checkpoint(preset, checkpoint, {}, **settings)
     return load_detector(_cached(preset), **settings)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,12 +141,14 @@ def test_help_needs_neither_numpy_nor_pillow() -> None:
 
 
 def test_help_names_the_default_model(capsys: pytest.CaptureFixture[str]) -> None:
-    from vild.oneliner import DEFAULT_MODEL
+    from vild.presets import DEFAULT_PRESET
 
     with pytest.raises(SystemExit) as end:
         main(["detect", "--help"])
     assert end.value.code == 0
-    assert f"(default: {DEFAULT_MODEL})" in " ".join(capsys.readouterr().out.split())
+    assert f"(default: {DEFAULT_PRESET}, which comes with vild" in " ".join(
+        capsys.readouterr().out.split()
+    )
 
 
 def test_version() -> None:
@@ -159,7 +162,6 @@ def test_version() -> None:
     [
         [],
         ["paint"],
-        ["detect"],
         ["detect", "a.jpg", "--image-size", "big"],
         ["detect", "a.jpg", "--image-size", "64x64x3"],
         ["detect", "a.jpg", "--nms-iou", "some"],
@@ -180,12 +182,18 @@ def test_models_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for preset, line in zip(vild.list_models(), lines[1:], strict=False):
-        name, *cells = line.split()
-        assert name == preset.name
-        assert float(cells[0]) == preset.parameters
-        published = [preset.published[key] for key in ("APr", "APc", "APf", "AP")]
-        assert [float(cell) for cell in cells[2:6]] == published
-        assert "not measured" in line
+        name, size, data, *numbers = re.split(" {2,}", line)
+        assert (name, size, data) == (
+            preset.name,
+            f"{preset.parameters:.1f} M",
+            preset.data,
+        )
+        if preset.published:
+            published = [preset.published[key] for key in ("APr", "APc", "APf", "AP")]
+            assert [float(cell) for cell in numbers[:4]] == published
+        else:
+            assert numbers[:4] == ["-"] * 4
+        assert ("not measured" in line) == (preset.measured is None)
         assert line.endswith(preset.description)
 
 
@@ -201,9 +209,10 @@ def test_models_knows_what_is_downloaded(
     assert len(vild.load_pretrained("r152").own_vocabulary) == 3
     assert main(["models", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
-    assert [about["name"] for about in listed if about["downloaded"]] == ["r152"]
-    assert [about["measured"] for about in listed] == [None] * 4
-    assert listed[0]["published"]["APr"] == 16.6
+    here = [about["name"] for about in listed if about["downloaded"]]
+    assert here == ["stickers", "r152"]
+    assert [about["measured"] for about in listed[1:]] == [None] * 4
+    assert listed[1]["published"]["APr"] == 16.6
 
 
 def test_closed_pipe_is_quiet() -> None:
@@ -312,7 +321,7 @@ def test_no_usable_photo(
 def test_unknown_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_photo(tmp_path / "a.jpg")
     assert main(["detect", "a.jpg", "--model", "r51"]) == 1
-    assert "the presets are r50, r50-ensemble" in capsys.readouterr().err
+    assert "the presets are stickers, r50, r50-ensemble" in capsys.readouterr().err
 
 
 # Looking.

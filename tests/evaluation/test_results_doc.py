@@ -22,7 +22,10 @@ def page():
     return PAGE.read_text("utf-8")
 
 
-@pytest.mark.parametrize("preset", vild.list_models(), ids=lambda preset: preset.name)
+RELEASED = [preset for preset in vild.list_models() if preset.published]
+
+
+@pytest.mark.parametrize("preset", RELEASED, ids=lambda preset: preset.name)
 def test_published_and_measured_numbers(page, preset):
     rows = re.findall(rf"^\| `{preset.name}` \|(.*)\|$", page, re.MULTILINE)
     assert len(rows) == 1

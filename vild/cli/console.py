@@ -25,5 +25,14 @@ def warning(message: object) -> None:
     _say("warning", message)
 
 
+def note(message: object) -> None:
+    """Says what is good to know.
+
+    Args:
+        message: a text.
+    """
+    _say("note", message)
+
+
 def _say(kind: str, message: object) -> None:
     print(f"vild: {kind}: {' '.join(str(message).split())}", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vild.cli import console, options, photos
 from vild.cli.output import STDOUT, entry, json_list, picture_paths, write_picture
 from vild.errors import InputError
+from vild.presets import DEFAULT_PRESET, DEMO_SCENE, DEMO_WORDS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,14 +33,15 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser(
         "detect",
         help="find things named in words in photos",
-        description="Finds what the words name in photos, draws it and lists it.",
+        description="Finds what the words name in photos, draws it and lists it. "
+        "Without a photo it looks at a scene of drawn things that comes with vild.",
         epilog="Exit code: 0; 1 if a photo, a word or a setting could not be used.",
         allow_abbrev=False,
     )
     parser.set_defaults(run=run)
     parser.add_argument(
         "photos",
-        nargs="+",
+        nargs="*",
         metavar="PHOTO",
         help="a file, a folder of pictures, or a pattern",
     )
@@ -54,7 +56,8 @@ def add_command(commands: Any) -> None:
         "--model",
         metavar="M",
         help="a preset, see `vild models`, or a detector directory "
-        "(default: r50-ensemble)",
+        f"(default: {DEFAULT_PRESET}, which comes with vild and knows drawn things; "
+        "for photos take r50-ensemble)",
     )
     parser.add_argument(
         "--checkpoint",
@@ -115,6 +118,17 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             "--templates are for words: a saved vocabulary is encoded already."
         )
+    of_photos = bool(arguments.photos)
+    if not of_photos and (arguments.model or arguments.checkpoint or arguments.json):
+        raise InputError(
+            "No photo is named, and --model, --checkpoint and --json are for photos: "
+            "name one."
+        )
+    if not of_photos:
+        console.note("no photo is named: looking at a scene that comes with vild.")
+        arguments.photos = [str(DEMO_SCENE)]
+        if classes is None:
+            classes = [[word] for word in DEMO_WORDS]
     found, problems = photos.expand(arguments.photos)
     _check_targets(found, arguments.out, arguments.json)
     for problem in problems:
@@ -122,6 +136,11 @@ def run(arguments: argparse.Namespace) -> int:
     if not found:
         return 1
     detector = _load(arguments, settings)
+    if of_photos and arguments.model is None:
+        console.note(
+            f"{DEFAULT_PRESET} knows drawn things only: for photos name a model of "
+            "photos, e.g. --model r50-ensemble."
+        )
     words = detector.vocabulary(classes, templates=templates)
     skipped = _detect_all(detector, words, found, arguments)
     return 1 if problems or skipped else 0
@@ -141,10 +160,9 @@ def _check_targets(found: Sequence[Path], out: Path, listing: str | None) -> Non
 
 def _load(arguments: argparse.Namespace, settings: dict[str, Any]) -> "Detector":
     # Only here does a framework start.
-    from vild.oneliner import DEFAULT_MODEL
     from vild.pretrained import load_pretrained
 
-    model = DEFAULT_MODEL if arguments.model is None else arguments.model
+    model = DEFAULT_PRESET if arguments.model is None else arguments.model
     return load_pretrained(
         model, arguments.checkpoint, teacher=arguments.teacher, **settings
     )

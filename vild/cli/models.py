@@ -39,21 +39,24 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([_about(preset) for preset in presets], indent=2))
         return 0
-    heading = ["name", "parameters", *_METRICS, "measured", "downloaded", "description"]
+    heading = [
+        *("name", "parameters", "data", *_METRICS, "measured", "here", "description"),
+    ]
     rows = [heading, *map(_row, presets)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join(cells).rstrip())
-    print("\nAPr, APc, APf, AP: mask AP on LVIS v1 in per cent, as published with the")
-    print("checkpoint: of rare, common, frequent and all classes. What is not measured")
-    print("with this library, a command measures, given LVIS's images:")
-    print(f"  {presets[0].evaluation}")
+    print("\nAPr, APc, APf, AP: mask AP on the data in per cent, of rare, common,")
+    print("frequent and all classes, as published with the checkpoint and as measured")
+    print("with this library. These commands measure, given the data:")
+    for preset in presets[:2]:
+        print(f"  {preset.evaluation}")
     return 0
 
 
 def is_downloaded(preset: Preset) -> bool:
-    """Whether `load_pretrained` will find a preset in the cache.
+    """Whether `load_pretrained` will find a preset in the package or the cache.
 
     Args:
         preset: one of `vild.list_models`.
@@ -61,6 +64,8 @@ def is_downloaded(preset: Preset) -> bool:
     Returns:
         True if nothing need be downloaded.
     """
+    if preset.bundled is not None:
+        return True
     # vild.saving.is_detector would start Keras.
     from vild.checkpoints.cache import cache_dir
 
@@ -74,7 +79,11 @@ def _row(preset: Preset) -> list[str]:
     return [
         preset.name,
         f"{preset.parameters:.1f} M",
-        *(f"{preset.published[name]:.1f}" for name in _METRICS),
+        preset.data,
+        *(
+            f"{preset.published[name]:.1f}" if preset.published else "-"
+            for name in _METRICS
+        ),
         measured,
         "yes" if is_downloaded(preset) else "no",
         preset.description,
@@ -86,6 +95,7 @@ def _about(preset: Preset) -> dict[str, Any]:
         "name": preset.name,
         "description": preset.description,
         "parameters_in_millions": preset.parameters,
+        "data": preset.data,
         "published": preset.published,
         "measured": preset.measured,
         "evaluation": preset.evaluation,

@@ -11,6 +11,7 @@ from vild.layers import default_policy, set_batch_norm
 from vild.model import ViLD
 from vild.precision import policy_name, with_dtype
 from vild.recipes import Model, Recipe
+from vild.recipes.recipe import PARTS
 from vild.runs.initial import load_initial
 from vild.saving import load_detector
 
@@ -38,10 +39,11 @@ def make_network(recipe: Recipe, dim: int) -> ViLD:
         model = _made(wanted, dim, policy)
         if wanted.initial_weights is not None:
             load_initial(model, wanted.initial_weights)
-    for part in wanted.frozen:
+    for part in PARTS:
         layer = getattr(model, part)
+        # A detector that was trained with a frozen part says so in its file.
         if layer is not None:
-            layer.trainable = False
+            layer.trainable = part not in wanted.frozen
     set_batch_norm(model, wanted.batch_norm_momentum, wanted.share_batch_norm)
     return model
 
