@@ -253,6 +253,20 @@ def test_masks_of_many_detections_equal_those_of_few(detector, regions):
     assert detector.mask_crops(regions, np.array([], int)).shape == (0, 28, 28)
 
 
+def test_scores_have_the_temperature_of_the_model(tmp_path):
+    """Of two classes the text branch alone tells apart, by cosines times it."""
+    model = tiny_model(ensemble=False, temperature=20)
+    regions = tiny_detector(model=model).encode(photo())
+    regions.save(tmp_path / "photo.npz")
+    words = vild.Vocabulary(["one", "two"], np.eye(2, DIM), True)
+    cosines = regions.text_embeddings[:, :2].astype("float64")
+    for asked in (regions, Regions.load(tmp_path / "photo.npz")):
+        first, second = asked.scores(words).T
+        np.testing.assert_allclose(
+            np.log(first / second), 20 * (cosines[:, 0] - cosines[:, 1]), atol=1e-4
+        )
+
+
 def test_regions_survive_the_disk(detector, regions, tmp_path):
     path = tmp_path / "photo.npz"
     regions.save(path)

@@ -180,14 +180,16 @@ def test_1203_classes_in_chunks(kind, request):
     )
 
 
-def test_many_classes_equal_float64():
+@pytest.mark.parametrize("temperature", [100, 20])
+def test_many_classes_equal_float64(temperature):
     rng = np.random.default_rng(4)
     regions = make_regions(rng, unit(rng, REGIONS, DIM))
+    regions.temperature = temperature
     rows = unit(rng, 20_000, DIM)
     words = vocabulary(rows)
 
     def softmax(vectors, rows):
-        logits = 100 * vectors.astype("float64") @ rows.astype("float64").T
+        logits = temperature * vectors.astype("float64") @ rows.astype("float64").T
         shares = np.exp(logits - logits.max(1, keepdims=True))
         return shares / shares.sum(1, keepdims=True)
 
@@ -231,7 +233,7 @@ def test_only_a_part_of_a_large_vocabulary_is_looked_at_at_once(monkeypatch):
     monkeypatch.setattr(matching, "Whole", lambda _, words, rivals: len(words))
     for regions, classes in ((1000, 1203), (1000, 10**6), (10, 10**6), (10**5, 10**6)):
         text = np.zeros((regions, 512), "float32")
-        arrays = matching.Arrays(text, None, text[0], text[:, :4])
+        arrays = matching.Arrays(text, None, text[0], text[:, :4], 100.0)
         sizes.append(matching._source(arrays, range(classes), None, None))
         assert sizes[-1] * max(regions, 512) <= max(2**23, 256 * regions)
     assert sizes == [1203, 2048, 4096, 256]

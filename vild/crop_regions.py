@@ -8,7 +8,6 @@ import numpy as np
 
 from vild import matching
 from vild.names import ClassName
-from vild.ops.scoring import TEMPERATURE
 from vild.regions import Regions
 from vild.results import Detections
 from vild.settings import Settings
@@ -76,7 +75,7 @@ class CropRegions(Regions):
         return self._found(words, *found, masks=chosen.masks, masks_now=masks_now)
 
     def _scores(self, words: Vocabulary) -> np.ndarray:
-        logits = TEMPERATURE * (self.text_embeddings @ words.embeddings.T)
+        logits = self.temperature * (self.text_embeddings @ words.embeddings.T)
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
         sure = np.maximum(self.objectness, 0)[:, None]  # less: rows that fill up

@@ -345,6 +345,7 @@ class Detector:
                 detector=self,
                 features=[f[i : i + 1] for f in features] if keep else None,
                 teacher=self.lexicon.recorded,
+                temperature=self.model.config["temperature"],
             )
             for i, image in enumerate(images)
         ]

@@ -15,6 +15,7 @@ from vild.layers import default_policy
 from vild.ops import boxes as box_ops
 from vild.ops.proposals import generate_proposals
 from vild.ops.roi_crop import CANONICAL_SIZE, roi_crop
+from vild.ops.scoring import TEMPERATURE
 
 ops = keras.ops
 
@@ -43,6 +44,8 @@ class ViLD(keras.Model):
         mask_convs: convolutions of the mask head; None: no mask head.
         canonical_size: in pixels, of a region that is cropped from level 4; each level
             below has those of half the size.
+        temperature: what cosines of regions and words are multiplied by; 100 as
+            released, which suits texts that lie as close together as CLIP's.
         proposals: (pre_nms, total), the proposal counts of `call`.
         dtype: Keras dtype policy: `"float32"`, `"mixed_bfloat16"`, ...
         name: model name.
@@ -73,6 +76,7 @@ class ViLD(keras.Model):
         region_units: Sequence[int] = (1024, 1024),
         mask_convs: int | None = 4,
         canonical_size: float = CANONICAL_SIZE,
+        temperature: float = TEMPERATURE,
         proposals: tuple[int, int] = (1000, 1000),
         dtype: Any = None,
         name: str = "vild",
@@ -93,6 +97,7 @@ class ViLD(keras.Model):
             "region_units": tuple(region_units),
             "mask_convs": mask_convs,
             "canonical_size": float(canonical_size),
+            "temperature": float(temperature),
             "proposals": tuple(proposals),
         }
         self.levels = range(FIRST_LEVEL, last_level + 1)

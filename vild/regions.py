@@ -45,6 +45,7 @@ class Regions:
         detector: knows the words and draws the masks; None after `load`.
         features: pyramid maps of this photo on the device, which masks need.
         teacher: fingerprint of the space the vectors are in; None if not known.
+        temperature: what cosines with words are multiplied by, of the model.
 
     Example:
         >>> regions = detector.encode("street.jpg")
@@ -63,6 +64,7 @@ class Regions:
     detector: "Detector | None" = None
     features: list[Any] | None = None
     teacher: Fingerprint | None = None
+    temperature: float = scoring.TEMPERATURE
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -317,6 +319,7 @@ class Regions:
             self.image_embeddings,
             self.background,
             self.model_boxes,
+            self.temperature,
         )
 
     def _rivals(self, words: Vocabulary) -> np.ndarray | None:

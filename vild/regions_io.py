@@ -4,7 +4,8 @@ boxes, objectness, text_embeddings, model_boxes, background
 arrays as `Regions` describes them
 image_embeddings  may be absent
 features_0, ...   pyramid maps, which masks need; may be absent
-about             JSON text: size of the photo, settings, teacher's fingerprint
+about             JSON text: size of the photo, settings, teacher's fingerprint,
+                  temperature (100 where it is not told)
 """
 
 import json
@@ -16,6 +17,7 @@ import numpy as np
 from vild.backends import keras
 from vild.errors import CheckpointError, InputError
 from vild.files import replacing, writing
+from vild.ops.scoring import TEMPERATURE
 from vild.regions import Regions
 from vild.settings import Settings
 from vild.vocabulary_io import is_fingerprint
@@ -54,6 +56,7 @@ def save_regions(regions: Regions, path: Path, features: bool) -> None:
         "image_size": regions.image_size,
         "settings": regions.settings.as_dict(),
         "teacher": regions.teacher,
+        "temperature": regions.temperature,
     }
     arrays["about"] = np.array(json.dumps(about))
     with writing(path), replacing(path) as temporary, temporary.open("wb") as file:
@@ -111,6 +114,7 @@ def load_regions(path: Path, detector: "Detector | None") -> Regions:
             detector=detector,
             features=features or None,
             teacher=teacher,
+            temperature=float(about.get("temperature", TEMPERATURE)),
             **stored,
         )
         _check_shapes(regions)

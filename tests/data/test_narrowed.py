@@ -36,6 +36,12 @@ def test_only_objects_of_some_categories_are_left():
         np.testing.assert_array_equal(part.masks, whole.masks[rows])
         assert set(part.negative_ids.tolist()) <= set(ids)
     assert some.fingerprint != Narrowed(scenes, TWO[:1]).fingerprint
+    every = check_dataset(Narrowed(scenes, TWO, keep_empty=True))
+    assert every.fingerprint != some.fingerprint
+    assert [len(every[i].boxes) for i in range(40)] == [
+        len(found[scenes[i].image_id].boxes) if scenes[i].image_id in found else 0
+        for i in range(40)
+    ]
 
 
 def test_masks_that_are_only_a_call_are_narrowed_too():

@@ -6,6 +6,7 @@ from vild.ops import scoring, selection, streaming
 
 ops = keras.ops
 DIM = 16
+T = 100
 
 
 def unit(rng, *shape):
@@ -30,7 +31,8 @@ def padded(array, start, size, filler=0):
 
 
 def streamed_products(text, image, background, rows, base, size):
-    text, image, background = tensors(text, image, background)
+    scaled = (x if x is None else np.float32(T) * x for x in (text, image))
+    text, image, background = tensors(*scaled, background)
     sums = streaming.start(text, image, background)
     parts = [
         tensors(padded(rows, start, size), valid, padded(base, start, size))

@@ -81,6 +81,7 @@ def test_values_are_changed_by_their_path():
         ("optimizer.rates=1", "equally many"),
         ("optimizer.kind=sgd", "momentum or adam"),
         ("model.canonical_size=0", "above 0"),
+        ("model.temperature=0", "above 0"),
         ("losses.distill_weight=0", "image branch"),
         ("dtype=float8", "float8"),
         ("nothing", "path.to.value=value"),

@@ -19,11 +19,13 @@ class Narrowed:
     """Some categories of a dataset, and the images that show them.
 
     Objects of other categories are still to be seen, but have no box. Images without
-    any object are left out: to find them, all examples are read once.
+    any object are left out, unless that is told otherwise: to find them, all examples
+    are read once.
 
     Args:
         dataset: any.
         names: of categories, in any spelling.
+        keep_empty: whether images without any object stay.
 
     Attributes:
         name: of the dataset.
@@ -40,7 +42,9 @@ class Narrowed:
         (8, ['blue ring', 'cyan heart'])
     """
 
-    def __init__(self, dataset: Dataset, names: Sequence[str]) -> None:
+    def __init__(
+        self, dataset: Dataset, names: Sequence[str], *, keep_empty: bool = False
+    ) -> None:
         self.dataset, self.name = dataset, dataset.name
         wanted = {plain(name) for name in names}
         self.categories: Sequence[Category] = [
@@ -54,8 +58,14 @@ class Narrowed:
                     "of its own."
                 )
         self._ids = np.array([category.id for category in self.categories], np.int64)
-        self._images = [i for i in range(len(dataset)) if len(self._rows(dataset[i]))]
-        self.fingerprint = mark_of_part(dataset, "categories", self._ids)
+        self._images = [
+            index
+            for index in range(len(dataset))
+            if keep_empty or len(self._rows(dataset[index]))
+        ]
+        self.fingerprint = mark_of_part(
+            dataset, "all categories" if keep_empty else "categories", self._ids
+        )
 
     def __len__(self) -> int:
         return len(self._images)

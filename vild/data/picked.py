@@ -73,7 +73,7 @@ def mark_of_part(dataset: Any, kind: str, chosen: np.ndarray) -> str | None:
 
     Args:
         dataset: any.
-        kind: what the numbers are of: `images` or `categories`.
+        kind: what the numbers are of: `images`, `categories` or `all categories`.
         chosen: (N,) integers that tell the part from others.
 
     Returns:

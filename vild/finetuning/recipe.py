@@ -165,6 +165,7 @@ def _model(detector: Detector, frozen: tuple[str, ...]) -> Model:
         last_level=config["last_level"],
         rpn_convs=config["rpn_convs"],
         canonical_size=config["canonical_size"],
+        temperature=config["temperature"],
         region_crop=config["region_crop"],
         region_convs=config["region_convs"],
         region_units=tuple(config["region_units"]),

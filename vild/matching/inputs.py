@@ -21,12 +21,14 @@ class Arrays(NamedTuple):
         image: (N, D) float32 unit vectors of the image branch; None without one.
         background: (D,) float32.
         boxes: (N, 4) float32, y1 x1 y2 x2 in pixels of the model input.
+        temperature: what cosines are multiplied by.
     """
 
     text: np.ndarray
     image: np.ndarray | None
     background: np.ndarray
     boxes: np.ndarray
+    temperature: float
 
 
 def of_regions(arrays: Arrays, rivals: np.ndarray | None = None) -> tuple[Any, ...]:
@@ -37,11 +39,15 @@ def of_regions(arrays: Arrays, rivals: np.ndarray | None = None) -> tuple[Any, .
         rivals: (R, D) float32 rows of classes that count there, and nowhere else.
 
     Returns:
-        (1, N, D) tensors, the second None without an image branch, and what
-        `streaming.start` gives, with the rivals counted in.
+        (1, N, D) tensors as long as the temperature, the second None without an image
+        branch, and what `streaming.start` gives, with the rivals counted in.
     """
-    text = ops.convert_to_tensor(arrays.text[None])
-    image = None if arrays.image is None else ops.convert_to_tensor(arrays.image[None])
+
+    def scaled(rows: np.ndarray) -> Any:
+        return ops.convert_to_tensor(np.float32(arrays.temperature) * rows[None])
+
+    text = scaled(arrays.text)
+    image = None if arrays.image is None else scaled(arrays.image)
     background = ops.convert_to_tensor(arrays.background)
     sums = _start(text, image, background)
     if rivals is not None:

@@ -10,7 +10,7 @@ from vild.backends import keras, kernels
 
 ops = keras.ops
 
-TEMPERATURE = 100.0
+TEMPERATURE = 100.0  # as released; a model may have another
 _NO_LOGIT = -1e30  # finite, so that an all-padding row gives no NaN
 
 
@@ -47,7 +47,11 @@ def merge(text_embeddings: Any, image_embeddings: Any | None) -> Any:
 
 
 def text_logits(
-    embeddings: Any, classes: Any, background: Any, valid: Any = None
+    embeddings: Any,
+    classes: Any,
+    background: Any,
+    valid: Any = None,
+    temperature: float = TEMPERATURE,
 ) -> Any:
     """Logits of background and classes from the text branch.
 
@@ -56,28 +60,46 @@ def text_logits(
         classes: (K, D) float32 unit rows.
         background: (D,) float32, learned, any length.
         valid: (K,) bool; rows that only pad the matrix get no logit. None: all.
+        temperature: what cosines are multiplied by.
 
     Returns:
-        (B, 1 + K, N) float32, background first, temperature applied.
+        (B, 1 + K, N) float32, background first.
     """
     rows = ops.concatenate([normalise(background)[None], classes], axis=0)
     if valid is not None:
         valid = ops.concatenate([ops.ones((1,), "bool"), valid])
-    return image_logits(embeddings, rows, valid)
+    return image_logits(embeddings, rows, valid, temperature)
 
 
-def image_logits(embeddings: Any, classes: Any, valid: Any = None) -> Any:
+def image_logits(
+    embeddings: Any, classes: Any, valid: Any = None, temperature: float = TEMPERATURE
+) -> Any:
     """Logits of classes from the image branch; it has no background.
 
     Args:
         embeddings: (B, N, D) float32 unit vectors of regions.
         classes: (K, D) float32 unit rows.
         valid: (K,) bool; rows that only pad the matrix get no logit. None: all.
+        temperature: what cosines are multiplied by.
 
     Returns:
-        (B, K, N) float32, temperature applied.
+        (B, K, N) float32.
     """
-    logits = kernels.similarities(TEMPERATURE * embeddings, classes)
+    return compare(temperature * embeddings, classes, valid)
+
+
+def compare(embeddings: Any, classes: Any, valid: Any = None) -> Any:
+    """Logits of classes for vectors that are as long as the temperature.
+
+    Args:
+        embeddings: (B, N, D) float32 vectors of regions.
+        classes: (K, D) float32 unit rows.
+        valid: (K,) bool; rows that only pad the matrix get no logit. None: all.
+
+    Returns:
+        (B, K, N) float32.
+    """
+    logits = kernels.similarities(embeddings, classes)
     if valid is not None:
         # Added, not chosen: one cheap pass over the largest array there is.
         logits = logits + ops.where(valid, 0.0, _NO_LOGIT)[:, None]

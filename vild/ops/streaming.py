@@ -6,7 +6,8 @@ They stay apart, for their logarithm, around 100, would be rounded to 1e-5. A se
 pass computes the products of each chunk and merges its best pairs into the best of
 the chunks before.
 
-Arrays are class-major as in `scoring`. What was gathered before stands first in
+Arrays are class-major as in `scoring`; vectors of regions are as long as the
+temperature, which is so applied once. What was gathered before stands first in
 every merge, so that ties fall as in the whole: to the lower class, then to the
 lower region.
 """
@@ -30,16 +31,17 @@ def logits(
     """Logits of some classes from both branches.
 
     Args:
-        text: (B, N, D) float32 unit vectors of the text branch.
-        image: (B, N, D) float32 unit vectors of the image branch, or None.
+        text: (B, N, D) float32 vectors of the text branch, as long as the
+            temperature.
+        image: (B, N, D) float32 of the image branch likewise, or None.
         rows: (C, D) float32 unit rows.
         valid: (C,) bool; rows that only pad get no logit. None: all.
 
     Returns:
         For each branch (B, C, N) float32; None for the image branch without one.
     """
-    of_image = None if image is None else scoring.image_logits(image, rows, valid)
-    return scoring.image_logits(text, rows, valid), of_image
+    of_image = None if image is None else scoring.compare(image, rows, valid)
+    return scoring.compare(text, rows, valid), of_image
 
 
 def start(text: Any, image: Any | None, background: Any) -> tuple[Any, Any]:
@@ -57,8 +59,7 @@ def start(text: Any, image: Any | None, background: Any) -> tuple[Any, Any]:
         For each branch `greatest`, `total` and by how much that is rounded up, all
         (B, N) float32; None for the image branch without one.
     """
-    row = scoring.TEMPERATURE * scoring.normalise(background)
-    greatest = ops.matmul(text, row)
+    greatest = ops.matmul(text, scoring.normalise(background))
     zeros = ops.zeros_like(greatest)
     of_image = None
     if image is not None:

@@ -37,6 +37,8 @@ class Model:
         mask_convs: convolutions of the mask head; None: no masks.
         canonical_size: in pixels, of a region that is cropped from level 4. Where
             images are small, a smaller one lets large objects have the higher levels.
+        temperature: what cosines of regions and words are multiplied by. Texts of a
+            teacher that lie almost at right angles need less than CLIP's.
         dim: of the space that regions are embedded in, where no teacher says it.
         initial_weights: where weights come from at the start; see
             `vild.runs.initial`. None: from chance.
@@ -61,6 +63,7 @@ class Model:
     region_units: tuple[int, ...] = (1024, 1024)
     mask_convs: int | None = 4
     canonical_size: float = 224.0
+    temperature: float = 100.0
     dim: int = 512
     initial_weights: str | None = None
     frozen: tuple[str, ...] = ()
@@ -78,11 +81,10 @@ class Model:
                 "With model.backbone=initial the network is that of a detector: name "
                 "its directory by model.initial_weights."
             )
-        if not self.canonical_size > 0:
-            raise InputError(
-                "model.canonical_size must be above 0, received "
-                f"{self.canonical_size!r}."
-            )
+        for name in ("canonical_size", "temperature"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise InputError(f"model.{name} must be above 0, received {value!r}.")
         strange = set(self.frozen) - set(PARTS)
         if strange:
             raise InputError(

@@ -39,6 +39,8 @@ def stickers_text() -> Recipe:
             # Objects of 34 to 68 pixels are cropped from level 2, where 12 cells are
             # 48 pixels.
             canonical_size=136.0,
+            # That of the teacher's own training: its texts lie almost at right angles.
+            temperature=24.0,
             dim=128,
             batch_norm_momentum=0.98,
         ),

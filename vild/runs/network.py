@@ -76,6 +76,7 @@ def _made(wanted: Model, dim: int, policy: str) -> ViLD:
         region_units=wanted.region_units,
         mask_convs=wanted.mask_convs,
         canonical_size=wanted.canonical_size,
+        temperature=wanted.temperature,
         dtype=policy,
     )
 

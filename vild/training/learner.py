@@ -95,7 +95,10 @@ class Learner(keras.layers.Layer):
             # (B, 1 + K, S) -> (B, S, 1 + K): one row of logits per region.
             "classes": ops.swapaxes(
                 scoring.text_logits(
-                    embeddings, scoring.normalise(self.rows), model.region.background
+                    embeddings,
+                    scoring.normalise(self.rows),
+                    model.region.background,
+                    temperature=model.config["temperature"],
                 ),
                 1,
                 2,
