@@ -1,8 +1,9 @@
 """The table and the chart of the study on stickers, from what was measured.
 
-    python benchmarks/stickers_table.py --out runs/stickers --chart study.svg
+    python benchmarks/stickers_table.py --splits test-seen test-unseen
 
-Reads what `stickers_study.py --measure` kept; rows that were not measured are left out.
+Reads what `stickers_study.py --measure` kept of these splits; rows that were not
+measured are left out. `--chart FILE` draws the first split.
 """
 
 import argparse
@@ -10,53 +11,40 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stickers_study import CROPS, TRAINED
+from stickers_study import per_cent, plain
 
 from vild.evaluation.bootstrap import Interval
 from vild.evaluation.report.charts import bars
 from vild.files import replacing
 
-SPLITS = ("test-seen", "test-unseen")
 ROWS = {
     "supervised": "supervised, base classes",
     "crops": "teacher on crops",
     "text": "ViLD-text",
-    "text+crops": "ViLD-text + teacher on crops",
+    "text+crops": "ViLD-text + crops",
     "vild": "ViLD",
     "ensemble": "ViLD-ensemble",
 }
 MASKS = ("APr", "APc", "APf", "AP")
 BOXES = ("AP50_base", "AP50_novel", "AP_base", "AP_novel")
+COLOURS = {"base": "#9bb0c9", "novel": "#d9822b"}
 STYLE = (
     "<style>svg{font:11px sans-serif;fill:#444;background:#fff}"
-    "svg{--base:#9bb0c9;--novel:#d9822b}.axis{stroke:#ddd}.soft{fill:#888}"
-    ".whisker{stroke:#333;stroke-width:1.5}</style>"
+    f"svg{{{''.join(f'--{name}:{colour};' for name, colour in COLOURS.items())}}}"
+    ".axis{stroke:#ddd}.soft{fill:#888}.whisker{stroke:#333;stroke-width:1.5}</style>"
 )
 
 
 def kept(out: Path, split: str) -> dict[str, dict[str, Any]]:
     """What was measured of each row on a split."""
-    found = {}
-    for row in ROWS:
-        for path in sorted((out / "measured").glob(f"{row}-{split}*.json")):
-            found[row] = json.loads(path.read_text())
-    return found
+    files = {row: out / "measured" / f"{row}-{plain(split)}.json" for row in ROWS}
+    return {row: json.loads(f.read_text()) for row, f in files.items() if f.exists()}
 
 
-def interval(made: dict[str, Any], kind: str, name: str) -> Interval | float:
-    """A metric with its interval; where all resamples agree there is none."""
-    value, ends = made[kind][name], made[f"{kind}_intervals"].get(name)
-    return value if ends is None else Interval(value, *ends)
-
-
-def cell(made: dict[str, Any], kind: str, name: str, ends: bool) -> str:
-    """In per cent."""
-    value = interval(made, kind, name)
-    if isinstance(value, float | int):
-        return f"{100 * value:.1f}"
-    if not ends:
-        return f"{100 * value.value:.1f}"
-    return f"{100 * value.value:.1f} ({100 * value.low:.1f} to {100 * value.high:.1f})"
+def interval(made: dict[str, Any], kind: str, name: str) -> Interval | None:
+    """A metric with its interval; None where no object of its classes is."""
+    ends = made[f"{kind}_intervals"].get(name)
+    return None if ends is None else Interval(made[kind][name], *ends)
 
 
 def table(found: dict[str, dict[str, Any]]) -> list[str]:
@@ -65,10 +53,15 @@ def table(found: dict[str, dict[str, Any]]) -> list[str]:
     titles += ["AP50 base", "AP50 novel", "box AP base", "box AP novel", "novel / base"]
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row, made in found.items():
-        cells = [cell(made, "segm", name, ends=False) for name in MASKS]
-        cells += [cell(made, "bbox", name, name.startswith("AP50")) for name in BOXES]
+        cells = [per_cent(made["segm"][name]) for name in MASKS]
+        for name in BOXES:
+            ends = interval(made, "bbox", name) if name.startswith("AP50") else None
+            cell = per_cent(made["bbox"][name])
+            if ends is not None:
+                cell += f" ({per_cent(ends.low)} to {per_cent(ends.high)})"
+            cells.append(cell)
         base, novel = made["bbox"]["AP_base"], made["bbox"]["AP_novel"]
-        cells.append(f"{novel / base:.2f}" if base > 0 else "")
+        cells.append(f"{novel / base:.2f}" if base > 0 and novel >= 0 else "-")
         lines.append(f"| {ROWS[row]} | {' | '.join(cells)} |")
     return lines
 
@@ -77,26 +70,30 @@ def chart(found: dict[str, dict[str, Any]], split: str) -> str:
     """Bars of AP50, a file of its own."""
     series = {
         part: [interval(made, "bbox", f"AP50_{part}") for made in found.values()]
-        for part in ("base", "novel")
+        for part in COLOURS
     }
     drawn = bars(list(found), series, f"Box AP50 of base and novel classes on {split}")
     start, _, rest = drawn.partition(">")
-    return f'{start} xmlns="http://www.w3.org/2000/svg">{STYLE}{rest}'
+    legend = "".join(
+        f'<rect x="{44 + 64 * n}" y="2" width="10" height="10" fill="{colour}"/>'
+        f'<text x="{58 + 64 * n}" y="11">{name}</text>'
+        for n, (name, colour) in enumerate(COLOURS.items())
+    )
+    rest = rest.removesuffix("</svg>")
+    return f'{start} xmlns="http://www.w3.org/2000/svg">{STYLE}{rest}{legend}</svg>'
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs/stickers"))
+    parser.add_argument("--splits", nargs="+", default=["test-seen", "test-unseen"])
     parser.add_argument("--chart", type=Path, help="SVG of the first split to write")
     options = parser.parse_args()
-    assert set(ROWS) == {*TRAINED, *CROPS} - {"rpn"}
-    for split in SPLITS:
+    for split in options.splits:
         found = kept(options.out, split)
-        if not found:
-            continue
         print(f"\n{split}\n")
         print("\n".join(table(found)))
-        if options.chart and split == SPLITS[0]:
+        if options.chart and found and split == options.splits[0]:
             with replacing(options.chart) as new:
                 new.write_text(chart(found, split))
 

@@ -10,6 +10,7 @@ from tiny import DIM, NAMES, photo, tiny_detector, tiny_model
 from written_out import best_of_every_class
 
 import vild
+from vild.digests import detector_facts
 from vild.errors import CheckpointError, InputError
 from vild.regions import Regions
 
@@ -265,6 +266,15 @@ def test_scores_have_the_temperature_of_the_model(tmp_path):
         np.testing.assert_allclose(
             np.log(first / second), 20 * (cosines[:, 0] - cosines[:, 1]), atol=1e-4
         )
+
+
+def test_a_digest_changes_with_the_temperature():
+    """Predictions that were kept of the one are none of the other."""
+    facts = [
+        detector_facts(tiny_detector(model=tiny_model(**options)))["sha256"]
+        for options in ({}, {"temperature": 100}, {"temperature": 20})
+    ]
+    assert facts[0] == facts[1] != facts[2]
 
 
 def test_regions_survive_the_disk(detector, regions, tmp_path):

@@ -105,8 +105,13 @@ def test_no_weight_lies_where_an_older_keras_does_not_look(
 
 @pytest.mark.parametrize(
     "options",
-    [{"ensemble": False}, {"mask_convs": None}, {"last_level": 5, "dtype": "float32"}],
-    ids=["one branch", "no masks", "five levels"],
+    [
+        {"ensemble": False},
+        {"mask_convs": None},
+        {"last_level": 5, "dtype": "float32"},
+        {"temperature": 30.0},
+    ],
+    ids=["one branch", "no masks", "five levels", "a temperature"],
 )
 def test_every_part_of_the_configuration_is_kept(
     tmp_path: Path, options: dict[str, Any]

@@ -75,6 +75,16 @@ def test_scores_are_the_mean_of_objectness_and_teacher(detector, shapes):
     np.testing.assert_allclose(
         alone.encode(photo()).scores(NAMES)[there], shares, rtol=4e-5, atol=1e-12
     )
+    flat = TeacherOnCrops(
+        detector, "shapes", count=45, objectness_weight=0, temperature=20
+    )
+    assert flat.fingerprint != alone.fingerprint
+    found = flat.encode(photo()).scores(NAMES)[there]
+    # A fifth of the logits: the fifth root of the shares, summed to one again.
+    roots = shares**0.2
+    np.testing.assert_allclose(
+        found, roots / roots.sum(axis=1, keepdims=True), rtol=4e-5
+    )
 
 
 def test_detections_are_suppressed_within_their_class(shapes):
@@ -178,6 +188,7 @@ def test_spaces_that_differ_and_settings_that_make_no_sense(detector):
         ({"objectness_weight": 2}, "from 0 to 1"),
         ({"proposal_nms_iou": 0}, "proposal_nms_iou must be"),
         ({"encode_dtype": "float16"}, "in one way only"),
+        ({"temperature": 0}, "above 0"),
     ]:
         with pytest.raises((InputError, TeacherError), match=said):
             TeacherOnCrops(detector, "shapes", **settings)

@@ -19,8 +19,9 @@ class CropRegions(Regions):
     """Regions whose embeddings are those of the teacher.
 
     The score of a class is `objectness^w * p^(1 - w)`, where p is the softmax over the
-    classes of the cosines with their words. There is no background: what is none of
-    the classes gets one of them, with the score that its objectness leaves it.
+    classes of the cosines with their words, times the temperature. There is no
+    background: what is none of the classes gets one of them, with the score that its
+    objectness leaves it.
 
     Attributes:
         objectness_weight: w, from 0 to 1.

@@ -8,19 +8,24 @@ import numpy as np
 if TYPE_CHECKING:
     from vild.detector import Detector
 
+_RELEASED = 100.0  # temperature
+
 
 def weights_digest(model: Any) -> Any:
-    """A SHA-256 of a model's weights, to which more can be added.
+    """A SHA-256 of a model's weights, and of what else decides its scores.
 
     Args:
-        model: any Keras model.
+        model: a `vild.ViLD`.
 
     Returns:
-        An object of `hashlib`.
+        An object of `hashlib`, to which more can be added.
     """
     found = hashlib.sha256()
     for weights in model.get_weights():
         found.update(np.ascontiguousarray(weights).tobytes())
+    temperature = model.config["temperature"]
+    if temperature != _RELEASED:  # or stores made before it could be chosen were lost
+        found.update(f"temperature {temperature}".encode())
     return found
 
 

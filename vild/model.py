@@ -51,7 +51,8 @@ class ViLD(keras.Model):
         name: model name.
 
     Raises:
-        InputError: if the backbone does not yield such maps.
+        InputError: if the backbone does not yield such maps, or for a temperature that
+            is none.
 
     Example:
         >>> model = ViLD(50, ensemble=True)
@@ -81,6 +82,8 @@ class ViLD(keras.Model):
         dtype: Any = None,
         name: str = "vild",
     ) -> None:
+        if not temperature > 0:
+            raise InputError(f"temperature must be above 0, received {temperature!r}.")
         super().__init__(name=name, dtype=dtype)
         if not isinstance(region_convs, int):
             region_convs = tuple((filters, stride) for filters, stride in region_convs)

@@ -42,6 +42,8 @@ class TeacherOnCrops:
             at; None for no suppression.
         objectness_weight: w in `objectness^w * score^(1 - w)`; 0.5 is the geometric
             mean, 0 leaves objectness out. Without `text_branch` only.
+        temperature: what cosines with the teacher's words are multiplied by; None for
+            the detector's. With `text_branch` it is the detector's always.
         crop_batch_size: crops that are encoded together.
         encode_dtype: what the teacher encodes in; None for what is fastest here.
 
@@ -71,6 +73,7 @@ class TeacherOnCrops:
         count: int = COUNT,
         proposal_nms_iou: float | None = NMS_IOU,
         objectness_weight: float = 0.5,
+        temperature: float | None = None,
         crop_batch_size: int = 128,
         encode_dtype: str | None = None,
     ) -> None:
@@ -83,6 +86,11 @@ class TeacherOnCrops:
             raise InputError(
                 "objectness_weight must be from 0 to 1, received "
                 f"{objectness_weight!r}."
+            )
+        if temperature is not None and (text_branch or not temperature > 0):
+            raise InputError(
+                "temperature must be above 0, and None with text_branch; received "
+                f"{temperature!r}."
             )
         if proposal_nms_iou is not None and not 0 < proposal_nms_iou <= 1:
             raise InputError(
@@ -97,6 +105,8 @@ class TeacherOnCrops:
         self._text_branch = text_branch
         self._count, self._nms_iou = count, proposal_nms_iou
         self._weight, self._batch_size = float(objectness_weight), crop_batch_size
+        own = self.model.config["temperature"]
+        self._temperature = float(own if temperature is None else temperature)
 
     def __repr__(self) -> str:
         how = "text branch + " if self._text_branch else ""
@@ -124,6 +134,7 @@ class TeacherOnCrops:
             "teacher": fingerprint(self.lexicon.teacher),
             "text_branch": self._text_branch,
             "objectness_weight": self._weight,
+            "temperature": self._temperature,
             "count": self._count,
             "proposal_nms_iou": self._nms_iou,
         }
@@ -264,6 +275,7 @@ class TeacherOnCrops:
             "objectness": _filled(scores, count, -1),
             "model_boxes": _filled(regions.model_boxes[index], count),
             "detector": self,
+            "temperature": self._temperature,
             "teacher": fingerprint(self.lexicon.teacher),
         }
         seen = _filled(features, count)

@@ -38,10 +38,11 @@ def test_only_objects_of_some_categories_are_left():
     assert some.fingerprint != Narrowed(scenes, TWO[:1]).fingerprint
     every = check_dataset(Narrowed(scenes, TWO, keep_empty=True))
     assert every.fingerprint != some.fingerprint
-    assert [len(every[i].boxes) for i in range(40)] == [
-        len(found[scenes[i].image_id].boxes) if scenes[i].image_id in found else 0
-        for i in range(40)
-    ]
+    for index in range(40):
+        image_id = scenes[index].image_id
+        assert every[index].image_id == image_id
+        boxes = found[image_id].boxes if image_id in found else np.zeros((0, 4))
+        np.testing.assert_array_equal(every[index].boxes, boxes)
 
 
 def test_masks_that_are_only_a_call_are_narrowed_too():

@@ -195,6 +195,20 @@ def test_a_finished_training_is_not_made_again(whole):
     np.testing.assert_array_equal(weights(again)[0], weights(trained)[0])
 
 
+def test_a_folder_of_a_version_with_fewer_settings_goes_on(whole):
+    """What it could not say yet was as it is now where nobody says otherwise."""
+    out, trained = whole
+    about = out / "run.json"
+    told = about.read_text()
+    older = json.loads(told)
+    del older["recipe"]["model"]["temperature"]
+    about.write_text(json.dumps(older))
+    np.testing.assert_array_equal(weights(small_train(out))[0], weights(trained)[0])
+    with pytest.raises(TrainingError, match=r"temperature = 100.0, now .* 24"):
+        small_train(out, "model.temperature=24")
+    about.write_text(told)
+
+
 def test_another_training_does_not_go_into_the_same_folder(whole, tmp_path):
     out, _ = whole
     with pytest.raises(TrainingError, match=r"recipe.losses.l2 = 4e-05, now .* 0.1"):

@@ -1,5 +1,4 @@
-"""A recipe's temperature is what the training divides its classes by, and the detector
-that comes of it."""
+"""A recipe's temperature is what cosines are multiplied by in its training."""
 
 import numpy as np
 

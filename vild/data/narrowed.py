@@ -30,7 +30,8 @@ class Narrowed:
     Attributes:
         name: of the dataset.
         categories: those that are named, in the dataset's order.
-        fingerprint: changes with the dataset's and with the names; None if it has none.
+        fingerprint: changes with the dataset's and with what is left of it; None if it
+            has none.
 
     Raises:
         InputError: for a name that no category has.
@@ -64,7 +65,7 @@ class Narrowed:
             if keep_empty or len(self._rows(dataset[index]))
         ]
         self.fingerprint = mark_of_part(
-            dataset, "all categories" if keep_empty else "categories", self._ids
+            dataset, "categories + empty" if keep_empty else "categories", self._ids
         )
 
     def __len__(self) -> int:

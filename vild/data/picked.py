@@ -73,7 +73,8 @@ def mark_of_part(dataset: Any, kind: str, chosen: np.ndarray) -> str | None:
 
     Args:
         dataset: any.
-        kind: what the numbers are of: `images`, `categories` or `all categories`.
+        kind: what the numbers are of: `images`, or `categories`, with `+ empty` where
+            images without any of them stay.
         chosen: (N,) integers that tell the part from others.
 
     Returns:

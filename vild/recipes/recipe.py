@@ -37,8 +37,8 @@ class Model:
         mask_convs: convolutions of the mask head; None: no masks.
         canonical_size: in pixels, of a region that is cropped from level 4. Where
             images are small, a smaller one lets large objects have the higher levels.
-        temperature: what cosines of regions and words are multiplied by. Texts of a
-            teacher that lie almost at right angles need less than CLIP's.
+        temperature: what cosines of regions and words are multiplied by: 100, as for
+            CLIP, or what the teacher was trained with.
         dim: of the space that regions are embedded in, where no teacher says it.
         initial_weights: where weights come from at the start; see
             `vild.runs.initial`. None: from chance.

@@ -13,9 +13,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vild.errors import InputError, TrainingError
+from vild.errors import InputError, TrainingError, VildError
 from vild.files import recover, replacing, writing
-from vild.recipes import Recipe
+from vild.recipes import Recipe, recipe_from
 
 # What may differ when a training goes on: it changes nothing that was done.
 _MAY_CHANGE = {"recipe.steps", "recipe.save_every", "recipe.about"}
@@ -89,7 +89,7 @@ def check_claim(about: Path, facts: dict[str, Any], what: str) -> None:
     folder = about.parent
     recover(about)
     if about.exists():
-        different = _differences(_begun(about), _as_json(facts))
+        different = _differences(_completed(_begun(about)), _as_json(facts))
         if different:
             path, old, new = different[0]
             raise TrainingError(
@@ -148,6 +148,15 @@ def _begun(about: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TrainingError(f"{about} cannot be read ({error}).") from error
     return begun if isinstance(begun, dict) else {}
+
+
+def _completed(begun: dict[str, Any]) -> dict[str, Any]:
+    """With what its recipe could not say yet, where an older version wrote it."""
+    try:
+        recipe = recipe_from(begun["recipe"]).as_dict()
+    except (KeyError, TypeError, VildError):
+        return begun
+    return {**begun, **_as_json({"recipe": recipe})}
 
 
 def _differences(old: Any, new: Any, path: str = "") -> list[tuple[str, Any, Any]]:
