@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stickers_study import per_cent, plain
+from stickers_study import SHOWN, per_cent, plain
 
 from vild.evaluation.bootstrap import Interval
 from vild.evaluation.report.charts import bars
@@ -25,8 +25,7 @@ ROWS = {
     "vild": "ViLD",
     "ensemble": "ViLD-ensemble",
 }
-MASKS = ("APr", "APc", "APf", "AP")
-BOXES = ("AP50_base", "AP50_novel", "AP_base", "AP_novel")
+KINDS = {"segm": "mask", "bbox": "box"}
 COLOURS = {"base": "#9bb0c9", "novel": "#d9822b"}
 STYLE = (
     "<style>svg{font:11px sans-serif;fill:#444;background:#fff}"
@@ -49,14 +48,14 @@ def interval(made: dict[str, Any], kind: str, name: str) -> Interval | None:
 
 def table(found: dict[str, dict[str, Any]]) -> list[str]:
     """Lines of Markdown: masks, boxes, and the ratio of novel to base boxes."""
-    titles = ["row", *(f"mask {name}" for name in MASKS)]
-    titles += ["AP50 base", "AP50 novel", "box AP base", "box AP novel", "novel / base"]
+    shown = [f"{KINDS[kind]} {name.replace('_', ' ')}" for kind, name in SHOWN]
+    titles = ["row", *shown, "novel / base"]
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row, made in found.items():
-        cells = [per_cent(made["segm"][name]) for name in MASKS]
-        for name in BOXES:
-            ends = interval(made, "bbox", name) if name.startswith("AP50") else None
-            cell = per_cent(made["bbox"][name])
+        cells = []
+        for kind, name in SHOWN:
+            ends = interval(made, kind, name) if name.startswith("AP50") else None
+            cell = per_cent(made[kind][name])
             if ends is not None:
                 cell += f" ({per_cent(ends.low)} to {per_cent(ends.high)})"
             cells.append(cell)
