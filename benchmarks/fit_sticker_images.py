@@ -211,7 +211,7 @@ def begin_with(network: Any, weights: Mapping[str, np.ndarray], images: Any) -> 
 
 
 def learn(
-    network: Any, batches: Batches, table: WordTable, highest: float, kept: Path
+    network: Any, batches: Batches, loss: Any, highest: float, kept: Path
 ) -> None:
     """All epochs, or those after the last one that is kept."""
     steps = batches.epochs * STEPS
@@ -220,7 +220,7 @@ def learn(
     )
     network.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
-        loss=loss_over(targets(table)),
+        loss=loss,
     )
     network.fit(
         batches,
@@ -249,7 +249,7 @@ def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
         weights = np.load(WEIGHTS, allow_pickle=False)
         images = np.concatenate([batches[number][0] for number in range(8)])
         begin_with(network, weights, images)
-    learn(network, batches, table, options.rate, folder / "epochs")
+    learn(network, batches, loss_over(targets(table)), options.rate, folder / "epochs")
     return folded(network)
 
 

@@ -27,6 +27,7 @@ from fit_sticker_images import (
     begin_with,
     crops_of,
     learn,
+    loss_over,
     measure,
     targets,
 )
@@ -41,6 +42,7 @@ from vild.teachers import sticker_network
 from vild.teachers.packed import packed_weights
 from vild.teachers.word_table import unpacked
 
+NETWORK = "start.weights.h5"  # what was learned, in the folder of the crops
 SHARED = 4  # convolutions of the network that become the backbone
 EPSILON = 1e-4  # of the detector's batch norms
 
@@ -95,6 +97,13 @@ def start(network: Any, nothing: np.ndarray) -> Any:
     return model
 
 
+def save(model: Any, out: Path) -> None:
+    """As a detector, of no use yet: it has no words of its own."""
+    words = vild.Vocabulary(["anything"], np.eye(1, model.config["dim"]))
+    settings = get_recipe("stickers-ensemble").settings
+    vild.Detector(model, words, teacher="stickers", **settings).save(out)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--from-teacher", action="store_true")
@@ -116,15 +125,14 @@ def main() -> None:
         begin_with(network, np.load(WEIGHTS, allow_pickle=False), images)
     else:
         batches = Batches(base_only(pictures), base_only(scenes), 0.0, options.epochs)
-        learn(network, batches, table, options.rate, options.work / "start-epochs")
+        loss = loss_over(targets(table))
+        learn(network, batches, loss, options.rate, options.work / "start-epochs")
+        # For who goes on from here, as `fit_sticker_distilled.py` does.
+        network.save_weights(options.work / NETWORK)
         for part in ("base", "novel"):
             print(f"{part} concepts")
             measure(table, sticker_network.folded(network), part)
-    model = start(network, targets(table)[-1])
-    # Of no use yet: it has no words of its own.
-    words = vild.Vocabulary(["anything"], np.eye(1, model.config["dim"]))
-    settings = get_recipe("stickers-ensemble").settings
-    vild.Detector(model, words, teacher="stickers", **settings).save(options.out)
+    save(start(network, targets(table)[-1]), options.out)
 
 
 if __name__ == "__main__":

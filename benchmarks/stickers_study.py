@@ -4,8 +4,9 @@
 
 Every row begins with the same network, which has seen crops of base concepts only
 (`fit_sticker_start.py`), with the RPN of one first stage, and makes the same steps;
-rows that distil share one store of proposals and embeddings. What is done is not
-done again, and what was cut off goes on.
+rows that distil share one store of proposals and embeddings, and may begin with a
+network that was distilled on the crops of that store (`fit_sticker_distilled.py`,
+`--distilled-start`). What is done is not done again, and what was cut off goes on.
 
     python benchmarks/stickers_study.py --start START --rows text --measure test-seen
     python benchmarks/stickers_study.py --start START --rows vild crops --time
@@ -58,17 +59,26 @@ class Study:
         out: folder of everything.
         scenes: of the training.
         start: the detector that all begin with.
+        distilled_start: the one that rows which distil begin with; none: the same.
         changes: of all recipes, see `vild.recipes.changed`.
     """
 
-    def __init__(self, out: Path, scenes: int, start: Path, changes: list[str]):
+    def __init__(
+        self,
+        out: Path,
+        scenes: int,
+        start: Path,
+        distilled_start: Path | None,
+        changes: list[str],
+    ):
         self.out, self.start, self.changes = out, start, changes
+        self.distilled_start = distilled_start
         self.data = Kept(Stickers(f"train:{scenes}"))
 
     def recipe(self, row: str) -> Recipe:
         """Of a row, with its initial weights."""
         recipe = changed(get_recipe(TRAINED[row]), self.changes)
-        start = self.start if row == "rpn" else self.begun()
+        start = self.start if row == "rpn" else self.begun(recipe.distils)
         # The few convolutions of the backbone know enough of pictures already.
         model = dataclasses.replace(
             recipe.model, initial_weights=str(start), frozen=("backbone",)
@@ -82,17 +92,19 @@ class Study:
             self.trained("rpn")
         return first
 
-    def begun(self) -> Path:
-        """What the rows begin with: the start, with the RPN of the first stage."""
-        made = self.out / "start"
+    def begun(self, distils: bool) -> Path:
+        """What rows begin with: their start, with the RPN of the first stage."""
+        made, start = self.out / "start", self.start
+        if distils and self.distilled_start is not None:
+            made, start = self.out / "distilled-start", self.distilled_start
         if not made.exists():
-            start = load_pretrained(self.start)
+            detector = load_pretrained(start)
             learned = load_pretrained(self.first_stage()).model.rpn
             for ours, theirs in zip(
-                start.model.rpn.variables, learned.variables, strict=True
+                detector.model.rpn.variables, learned.variables, strict=True
             ):
                 ours.assign(theirs)
-            start.save(made)
+            detector.save(made)
         return made
 
     def trained(self, row: str) -> Any:
@@ -202,13 +214,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/stickers"))
     parser.add_argument("--scenes", type=int, default=6_000)
     parser.add_argument("--start", type=Path, required=True)
+    parser.add_argument("--distilled-start", type=Path, help="of rows that distil")
     parser.add_argument("--rows", nargs="+", default=["ensemble"])
     parser.add_argument("--set", nargs="*", default=[], dest="changes")
     asked = parser.add_mutually_exclusive_group()
     asked.add_argument("--measure", nargs="+", metavar="SPLIT", help="of the rows")
     asked.add_argument("--time", action="store_true", help="that a scene takes")
     options = parser.parse_args()
-    study = Study(options.out, options.scenes, options.start, options.changes)
+    study = Study(
+        options.out,
+        options.scenes,
+        options.start,
+        options.distilled_start,
+        options.changes,
+    )
     if options.measure:
         print(" | ".join(["row", "split", *(f"{k} {n}" for k, n in SHOWN)]))
     for row in options.rows:
