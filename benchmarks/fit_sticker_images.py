@@ -14,6 +14,7 @@ If it is cut off, the same command goes on after the last epoch.
 """
 
 import argparse
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,8 +105,12 @@ class Batches(keras.utils.PyDataset):
     def begin(self, epoch: int) -> None:
         """Each epoch is drawn by its number, whether or not it follows a restart."""
         self.rng = np.random.default_rng([1, epoch])
+        self.phase = self.at(epoch)
+
+    def at(self, epoch: int) -> Phase:
+        """What an epoch looks at."""
         done = self.start + (1 - self.start) * epoch / self.epochs
-        self.phase = next(phase for phase in PHASES if done < phase.until)
+        return next(phase for phase in PHASES if done < phase.until)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         parts = []
@@ -222,17 +227,19 @@ def learn(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
         loss=loss,
     )
-    network.fit(
-        batches,
-        epochs=batches.epochs,
-        verbose=2,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(kept),
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: batches.begin(epoch)
-            ),
-        ],
-    )
+    callbacks = [
+        keras.callbacks.BackupAndRestore(kept, delete_checkpoint=False),
+        keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.begin(epoch)
+        ),
+    ]
+    sides = [batches.at(epoch).side for epoch in range(batches.epochs)]
+    for end in range(1, batches.epochs + 1):
+        # Keras takes images of one size in a call; it goes on from what is kept.
+        if end == batches.epochs or sides[end] != sides[end - 1]:
+            batches.begin(end - 1)
+            network.fit(batches, epochs=end, verbose=2, callbacks=callbacks)
+    shutil.rmtree(kept)
 
 
 def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
