@@ -151,7 +151,9 @@ def step(request, reference):
     names = released_names([v.path for v in model.variables], 50)
     trained = model.trainable_variables
     before = {names[v.path]: array(v.value) for v in trained}
-    trainer.compile(optimizer=Momentum(0.0032), jit_compile=False)
+    trainer.compile(
+        optimizer=Momentum(0.0032), jit_compile=keras.backend.backend() == "jax"
+    )
     history = trainer.fit(x=batch, batch_size=2, shuffle=False, verbose=0).history
     # After one step the velocity is the gradient.
     velocities = zip(trained, trainer.optimizer.velocities, strict=True)
