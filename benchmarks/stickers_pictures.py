@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--scenes", nargs="+", required=True, metavar="SPLIT:NUMBER")
     parser.add_argument("--save", type=Path, required=True)
     options = parser.parse_args()
-    study = Study(options.out, 0, options.out, None, [])
+    study = Study(options.out, 1, options.out, None, [])  # nothing is trained
     detectors = [study.detector(row) for row in options.rows]
     lines = []
     for scene in options.scenes:

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# The study on stickers and the detector that comes with vild, from a clean checkout.
+#
+#     pip install '.[tensorflow,stickers,train,evaluate]'   # tensorflow-cpu on a CPU
+#     benchmarks/stickers.sh runs/stickers
+#
+# What is done is not done again, and what was cut off goes on. docs/study.md tells the
+# hours that it takes.
+set -euo pipefail
+out=$(mkdir -p "${1:-runs/stickers}" && cd "${1:-runs/stickers}" && pwd)
+cd "$(dirname "$0")/.."
+export KERAS_BACKEND=${KERAS_BACKEND:-tensorflow}
+work=$out/crops
+budget=(steps=1000 optimizer.boundaries=600,850 save_every=125)
+splits=(test-seen:300 test-unseen:300)
+
+vild data stickers
+
+# Begun with base concepts only; what distils, with crops of the store as well.
+base=(--out "$out/base" --start "$out/base-start" --distilled-start "$out/distilled-start")
+[ -d "$out/base-start" ] ||
+  python benchmarks/fit_sticker_start.py --work "$work" --out "$out/base-start"
+python benchmarks/stickers_study.py "${base[@]}" --rows rpn proposals regions
+[ -d "$out/distilled-start" ] ||
+  python benchmarks/fit_sticker_distilled.py --epochs 40 --work "$work" \
+    --study "$out/base" --out "$out/distilled-start"
+rows=(supervised text vild ensemble)
+python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --set "${budget[@]}"
+python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --measure "${splits[@]}"
+python benchmarks/stickers_table.py --out "$out/base" --splits "${splits[@]}"
+
+# Begun with the teacher's weights.
+knowing=(--out "$out/knowing" --start "$out/teacher-start")
+[ -d "$out/teacher-start" ] ||
+  python benchmarks/fit_sticker_start.py --from-teacher --work "$work" \
+    --out "$out/teacher-start"
+python benchmarks/stickers_study.py "${knowing[@]}" --rows rpn proposals regions
+rows=(text vild ensemble)
+python benchmarks/stickers_study.py "${knowing[@]}" --rows "${rows[@]}" --set "${budget[@]}"
+rows+=(crops text+crops)
+python benchmarks/stickers_study.py "${knowing[@]}" --rows "${rows[@]}" --measure "${splits[@]}"
+python benchmarks/stickers_study.py "${knowing[@]}" --rows text vild ensemble crops --time
+python benchmarks/stickers_table.py --out "$out/knowing" --splits "${splits[@]}"
+
+# The detector that comes with vild: the same ensemble with more steps.
+long=$out/long
+mkdir -p "$long"
+for shared in rpn proposals embeddings start; do
+  ln -sfn "$out/knowing/$shared" "$long/$shared"
+done
+python benchmarks/stickers_study.py --out "$long" --start "$out/teacher-start" \
+  --rows ensemble --set steps=2400 optimizer.boundaries=1500,2000
+echo "benchmarks/bundle_stickers.py makes it the bundled one: $long/ensemble/detector"
