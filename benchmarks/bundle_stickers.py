@@ -24,7 +24,7 @@ SETTINGS = {
     "num_proposals": 100,
     "pre_nms_detections": 100,
     "max_detections": 100,
-    "score_threshold": 0.25,
+    "score_threshold": 0.06,
     "rivals": True,
 }
 # Noto Emoji by Google, Apache-2.0: other scenes than those of training; `--demo 206`.

@@ -117,10 +117,10 @@ PRESETS = {
         Preset(
             "stickers",
             "drawn things, comes with vild: for trying, not for photos",
-            1.8,
-            False,
+            3.3,
+            True,
             data="stickers:test-unseen:500",
-            measured={"AP": 6.4, "APr": 5.0, "APc": 6.2, "APf": 8.4},
+            measured={"AP": 7.0, "APr": 4.4, "APc": 6.7, "APf": 10.5},
         ),
         _released(
             "r50",
