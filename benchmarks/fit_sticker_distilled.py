@@ -37,7 +37,7 @@ ops = keras.ops
 
 
 def crops_of_store(store: Path, scenes: int, kept: Path) -> Crops:
-    """Each proposal as the teacher saw it, and the teacher's vector; made once."""
+    """Each proposal, cropped tightly, and the teacher's vector; made once."""
     if not kept.exists():
         dataset = WithRegions(Stickers(f"train:{scenes}"), store)
         side = sticker_network.SIDE
@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--study", type=Path, required=True, help="has the store")
     parser.add_argument("--scenes", type=int, default=6000, help="of the store")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--work", type=Path, default=Path("runs/sticker-images"))
     parser.add_argument("--out", type=Path, required=True, help="a detector directory")
@@ -90,10 +90,10 @@ def main() -> None:
     batches = Batches(crops, crops, 0.0, options.epochs)
     learn(network, batches, distilling, options.rate, options.work / "distilled-epochs")
     table = unpacked(packed_weights("sticker_words.npz"))
+    save(start(network, targets(table)[-1]), options.out)
     for part in ("base", "val"):
         print(f"{part} concepts")
         measure(table, sticker_network.folded(network), part)
-    save(start(network, targets(table)[-1]), options.out)
 
 
 if __name__ == "__main__":

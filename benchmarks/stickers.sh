@@ -50,4 +50,5 @@ for shared in rpn proposals embeddings start; do
 done
 python benchmarks/stickers_study.py --out "$long" --start "$out/teacher-start" \
   --rows ensemble --set steps=2400 optimizer.boundaries=1500,2000
-echo "benchmarks/bundle_stickers.py makes it the bundled one: $long/ensemble/detector"
+echo "To make it the bundled one: python benchmarks/bundle_stickers.py" \
+  "$long/ensemble/detector --start 'the weights of the teacher'"
