@@ -1,6 +1,6 @@
 """Makes the detector that comes with vild from one of the study's.
 
-    python benchmarks/bundle_stickers.py runs/stickers/long/ensemble/detector --start 'what'
+    python benchmarks/bundle_stickers.py runs/long/ensemble/detector --start 'what'
 
 It gets the names of all concepts, so that none of them needs the teacher; settings that
 were chosen on `val`; and kernels in half precision. `--demo` makes the scene that
