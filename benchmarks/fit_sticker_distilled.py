@@ -88,7 +88,8 @@ def main() -> None:
         network.get_layer(f"conv{number}").trainable = False
         network.get_layer(f"norm{number}").trainable = False
     batches = Batches(crops, crops, 0.0, options.epochs)
-    learn(network, batches, distilling, options.rate, options.work / "distilled-epochs")
+    kept_epochs = options.work / f"distilled-{options.epochs}-epochs"
+    learn(network, batches, distilling, options.rate, kept_epochs)
     table = unpacked(packed_weights("sticker_words.npz"))
     save(start(network, targets(table)[-1]), options.out)
     for part in ("base", "val"):

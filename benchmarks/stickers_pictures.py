@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
-from stickers_study import Study
+from stickers_study import TRAINED, Study
 
 from vild.data.stickers import Stickers
 from vild.drawing import draw_detections
@@ -40,6 +40,9 @@ def main() -> None:
     parser.add_argument("--save", type=Path, required=True)
     options = parser.parse_args()
     study = Study(options.out, 1, options.out, None, [])  # nothing is trained
+    for row in options.rows:
+        if row in TRAINED and not (options.out / row / "detector").exists():
+            parser.error(f"the row {row} is not trained in {options.out}")
     detectors = [study.detector(row) for row in options.rows]
     lines = []
     for scene in options.scenes:

@@ -20,7 +20,7 @@ def stickers_text() -> Recipe:
     Hardware: two CPU cores, 16 minutes on TensorFlow for 1000 steps.
     Expected: after 1000 steps, box AP50 of base and novel classes on `test-seen:300`
     18.4 and 0.7 from a start of base concepts only, 32.3 and 19.8 from the teacher's
-    weights (docs/study.md).
+    weights with an RPN and a mask head that had learned before (docs/study.md).
     """
     return Recipe(
         "stickers-text",
@@ -101,9 +101,8 @@ def stickers_vild() -> Recipe:
     --regions STORE --teacher stickers --out runs/stickers-vild`.
     Hardware: two CPU cores, 34 minutes on TensorFlow, and a quarter of an hour for
     proposals and embeddings of 6000 scenes.
-    Expected: begun with the teacher's own weights (and with an RPN that had learned
-    before, and a temperature of 100), mask AP 15.7, APr 13.7 on `test-seen:300`; after
-    1000 steps from base concepts and distillation on crops, 4.3 and 2.9
+    Expected: after 1000 steps from the teacher's weights, mask AP 12.7, APr 12.2 on
+    `test-seen:300`; from base concepts and distillation on crops, 4.3 and 2.9
     (docs/study.md).
     """
     start = stickers_text()
@@ -127,7 +126,7 @@ def stickers_ensemble() -> Recipe:
     runs/ensemble`; or, with a store, `vild train stickers-ensemble stickers:train
     --regions STORE --teacher stickers --out runs/ensemble`.
     Hardware: as for `stickers-vild`.
-    Expected: after 1000 steps from the teacher's weights, mask AP 17.3, APr 12.9 on
+    Expected: after 1000 steps from the teacher's weights, mask AP 14.0, APr 11.7 on
     `test-seen:300` (docs/study.md).
     """
     start = stickers_vild()
