@@ -8,8 +8,9 @@ time for. Here the same store of proposals, with the same vectors of the teacher
 looked at crop by crop. No name and no label is used.
 
 It goes on from what `fit_sticker_start.py` learned of base concepts (`--work` as
-there). The convolutions that become the backbone stay as they are, so the RPN of the
-study fits this start too: `stickers_study.py --distilled-start`.
+there); crops are kept in the folder of the study. The convolutions that become the
+backbone stay as they are, so the RPN of the study fits this start too:
+`stickers_study.py --distilled-start`.
 
 If it is cut off, the same command goes on after the last epoch.
 """
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/sticker-images"))
     parser.add_argument("--out", type=Path, required=True, help="a detector directory")
     options = parser.parse_args()
-    kept = options.work / f"proposals-{options.scenes}.npz"
+    kept = options.study / f"crops-{options.scenes}.npz"
     crops = crops_of_store(options.study / "embeddings", options.scenes, kept)
     print(f"{len(crops[1])} crops", flush=True)
     network = sticker_network.make_network(normalised=True)
@@ -88,7 +89,7 @@ def main() -> None:
         network.get_layer(f"conv{number}").trainable = False
         network.get_layer(f"norm{number}").trainable = False
     batches = Batches(crops, crops, 0.0, options.epochs)
-    kept_epochs = options.work / f"distilled-{options.epochs}-epochs"
+    kept_epochs = options.study / f"distilled-{options.epochs}-epochs"
     learn(network, batches, distilling, options.rate, kept_epochs)
     table = unpacked(packed_weights("sticker_words.npz"))
     save(start(network, targets(table)[-1]), options.out)

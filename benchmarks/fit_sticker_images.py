@@ -178,18 +178,19 @@ def loss_over(texts: np.ndarray):
     return loss
 
 
-def crops_of(options: argparse.Namespace, folder: Path) -> tuple[Crops, Crops]:
+def crops_of(scenes: int, leave_out: str, folder: Path) -> tuple[Crops, Crops]:
     """Of pictures alone and of scenes, made once."""
-    kept = folder / f"crops-{options.scenes}.npz"
+    kept = folder / f"crops-{scenes}.npz"
     if not kept.exists():
-        crops, labels = training_crops(options.scenes, 0, options.leave_out)
+        folder.mkdir(parents=True, exist_ok=True)
+        crops, labels = training_crops(scenes, 0, leave_out)
         with replacing(kept) as temporary, temporary.open("wb") as file:
             np.savez(file, crops=crops, labels=labels)
     with np.load(kept) as stored:
-        scenes = stored["crops"], stored["labels"]
-    places = scenes[0][scenes[1] == len(concepts())]
-    pictures = picture_crops(HANDS["seen"], TIMES, places, 0, options.leave_out)
-    return pictures, scenes
+        of_scenes = stored["crops"], stored["labels"]
+    places = of_scenes[0][of_scenes[1] == len(concepts())]
+    pictures = picture_crops(HANDS["seen"], TIMES, places, 0, leave_out)
+    return pictures, of_scenes
 
 
 def begin_with(network: Any, weights: Mapping[str, np.ndarray], images: Any) -> None:
@@ -244,8 +245,7 @@ def learn(
 
 def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
     folder = options.work / (options.leave_out or "all")
-    folder.mkdir(parents=True, exist_ok=True)
-    pictures, scenes = crops_of(options, folder)
+    pictures, scenes = crops_of(options.scenes, options.leave_out, folder)
     print(
         f"{len(pictures[1])} crops of pictures, {len(scenes[1])} of scenes", flush=True
     )

@@ -113,10 +113,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/sticker-images"))
     parser.add_argument("--out", type=Path, required=True, help="a detector directory")
     options = parser.parse_args()
-    options.leave_out = ""
-    folder = options.work / "all"
-    folder.mkdir(parents=True, exist_ok=True)
-    pictures, scenes = crops_of(options, folder)
+    pictures, scenes = crops_of(options.scenes, "", options.work / "all")
     table = unpacked(packed_weights("sticker_words.npz"))
     network = sticker_network.make_network(normalised=True)
     if options.from_teacher:
@@ -124,11 +121,19 @@ def main() -> None:
         images = np.concatenate([batches[number][0] for number in range(8)])
         begin_with(network, np.load(WEIGHTS, allow_pickle=False), images)
     else:
-        batches = Batches(base_only(pictures), base_only(scenes), 0.0, options.epochs)
-        loss = loss_over(targets(table))
-        learn(network, batches, loss, options.rate, options.work / "start-epochs")
-        # For who goes on from here, as `fit_sticker_distilled.py` does.
-        network.save_weights(options.work / NETWORK)
+        # Kept for who goes on from here, as `fit_sticker_distilled.py` does.
+        learned = options.work / NETWORK
+        if learned.exists():
+            print(f"as learned before; to learn anew, delete {learned}", flush=True)
+            network.load_weights(learned)
+        else:
+            parts = base_only(pictures), base_only(scenes)
+            batches = Batches(*parts, 0.0, options.epochs)
+            loss = loss_over(targets(table))
+            learn(network, batches, loss, options.rate, options.work / "start-epochs")
+            whole = learned.with_name(f"whole-{NETWORK}")
+            network.save_weights(whole)
+            whole.replace(learned)
         for part in ("base", "novel"):
             print(f"{part} concepts")
             measure(table, sticker_network.folded(network), part)

@@ -4,9 +4,10 @@
 
 Every row begins with the same network, which has seen crops of base concepts only
 (`fit_sticker_start.py`), with the RPN of one first stage, and makes the same steps;
-rows that distil share one store of proposals and embeddings, and may begin with a
-network that was distilled on the crops of that store (`fit_sticker_distilled.py`,
-`--distilled-start`). What is done is not done again, and what was cut off goes on.
+rows that distil share one store of proposals and embeddings, and what they distil into
+may begin with a network that was distilled on the crops of that store
+(`fit_sticker_distilled.py`, `--distilled-start`). What is
+done is not done again, and what was cut off goes on.
 
     python benchmarks/stickers_study.py --start START --rows text --measure test-seen
     python benchmarks/stickers_study.py --start START --rows vild crops --time
@@ -59,7 +60,7 @@ class Study:
         out: folder of everything.
         scenes: of the training.
         start: the detector that all begin with.
-        distilled_start: the one that rows which distil begin with; none: the same.
+        distilled_start: the one that branches begin with which distil; none: the same.
         changes: of all recipes, see `vild.recipes.changed`.
     """
 
@@ -78,7 +79,7 @@ class Study:
     def recipe(self, row: str) -> Recipe:
         """Of a row, with its initial weights."""
         recipe = changed(get_recipe(TRAINED[row]), self.changes)
-        start = self.start if row == "rpn" else self.begun(recipe.distils)
+        start = self.start if row == "rpn" else self.begun(recipe)
         # The few convolutions of the backbone know enough of pictures already.
         model = dataclasses.replace(
             recipe.model, initial_weights=str(start), frozen=("backbone",)
@@ -92,18 +93,23 @@ class Study:
             self.trained("rpn")
         return first
 
-    def begun(self, distils: bool) -> Path:
-        """What rows begin with: their start, with the RPN of the first stage."""
-        made, start = self.out / "start", self.start
-        if distils and self.distilled_start is not None:
-            made, start = self.out / "distilled-start", self.distilled_start
+    def begun(self, recipe: Recipe) -> Path:
+        """What a row begins with: its start, with the RPN of the first stage."""
+        distilled = self.distilled_start if recipe.distils else None
+        if distilled is None:
+            made, start = self.out / "start", self.start
+        elif recipe.model.ensemble:
+            made, start = self.out / "ensemble-start", self.start
+        else:
+            made, start = self.out / "distilled-start", distilled
         if not made.exists():
             detector = load_pretrained(start)
-            learned = load_pretrained(self.first_stage()).model.rpn
-            for ours, theirs in zip(
-                detector.model.rpn.variables, learned.variables, strict=True
-            ):
-                ours.assign(theirs)
+            take(detector.model.rpn, load_pretrained(self.first_stage()).model.rpn)
+            if distilled is not None and recipe.model.ensemble:
+                # One branch begins with names, the other with what was distilled.
+                region = load_pretrained(distilled).model.region
+                take(detector.model.region.image_branch, region.image_branch)
+                take(detector.model.region.image_projection, region.image_projection)
             detector.save(made)
         return made
 
@@ -194,6 +200,12 @@ class Study:
         return (time.monotonic() - began) / len(images)
 
 
+def take(ours: Any, theirs: Any) -> None:
+    """A layer gets the weights of another like it."""
+    for our, their in zip(ours.variables, theirs.variables, strict=True):
+        our.assign(their)
+
+
 def plain(split: str) -> str:
     """A split in the name of a file."""
     return split.replace("/", "-").replace(":", "-")
@@ -214,7 +226,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/stickers"))
     parser.add_argument("--scenes", type=int, default=6_000)
     parser.add_argument("--start", type=Path, required=True)
-    parser.add_argument("--distilled-start", type=Path, help="of rows that distil")
+    parser.add_argument("--distilled-start", type=Path, help="of branches that distil")
     parser.add_argument("--rows", nargs="+", default=["ensemble"])
     parser.add_argument("--set", nargs="*", default=[], dest="changes")
     asked = parser.add_mutually_exclusive_group()
