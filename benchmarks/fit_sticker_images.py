@@ -25,7 +25,9 @@ from sticker_crops import clean_crops, picture_crops, scene_crops, training_crop
 
 import vild.teachers
 from vild.backends import keras
-from vild.data.stickers import concepts
+from vild.data.stickers import concepts, style
+from vild.data.stickers.art import art_path
+from vild.data.stickers.splits import read_split
 from vild.files import replacing
 from vild.prompts import read_templates, write_prompts
 from vild.teachers.packed import packed_weights
@@ -50,8 +52,9 @@ HANDS = {
     "seen": ("noto", "noto-v1", "openmoji", "emojione", "emojione-v1"),
     "for choices": ("fxemoji",),
     "unseen": ("twemoji", "fluent-flat", "fluent-3d"),
+    "photos": ("stamps",),
 }
-SPLITS = ("val:300", "val-unseen:300", "test-unseen/twemoji:300")
+SPLITS = ("val:300", "val-unseen:300", "test-unseen/twemoji:300", "test-photos:300")
 
 
 class Phase(NamedTuple):
@@ -260,6 +263,11 @@ def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
     return folded(network)
 
 
+def there_is(hand: str) -> bool:
+    """Whether a style has been fetched; photos are only by who asks for them."""
+    return art_path(style(hand)).is_file()
+
+
 def measure(table: WordTable, weights: dict[str, np.ndarray], part: str) -> None:
     network = make_network()
     set_weights(network, weights)
@@ -283,10 +291,12 @@ def measure(table: WordTable, weights: dict[str, np.ndarray], part: str) -> None
         print(f"{title:34} {shares[0]:5.1f}  {shares[1]:5.1f}   {right.mean():.2f}")
 
     for title, hands in HANDS.items():
-        for hand in hands:
+        for hand in filter(there_is, hands):
             crops, labels = clean_crops(hand)
             show(f"{hand} ({title}), clean", encode(crops), labels)
     for split in SPLITS:
+        if not all(there_is(one.name) for one in read_split(split).styles):
+            continue
         tight, wide, labels = scene_crops(split)
         began = time.monotonic()
         rows = unit_rows(encode(tight) + encode(wide), DIM)

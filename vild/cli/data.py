@@ -32,7 +32,9 @@ def _add_stickers(verbs: Any) -> None:
         "registry (30 MB), draws them into the cache once, and says what there is. "
         "From then on every command takes stickers:train, stickers:val, "
         "stickers:val-unseen, stickers:test-seen and stickers:test-unseen, composed "
-        "while they are read. With --out the scenes become files in LVIS's form.",
+        "while they are read. stickers:test-photos, of cut-out photos, needs a package "
+        "of Debian (161 MB), which only --splits test-photos fetches. With --out the "
+        "scenes become files in LVIS's form.",
         epilog="If the work is cut off, the same command goes on where it stopped. "
         "The environment variable VILD_STICKERS_SOURCE names a folder of package "
         "files, or another registry; VILD_CACHE a place for the pictures.",
@@ -46,7 +48,7 @@ def _add_stickers(verbs: Any) -> None:
         "--splits",
         metavar="SPLITS",
         help="which, separated by commas; with numbers of scenes, or some styles "
-        "only, if wanted: train:500,test-unseen/twemoji (default: all)",
+        "only, if wanted: train:500,test-unseen/twemoji (default: all that are drawn)",
     )
     parser.add_argument(
         "--size",
@@ -71,12 +73,12 @@ def _add_stickers(verbs: Any) -> None:
 
 def _stickers(arguments: argparse.Namespace) -> int:
     from vild.data.processes import check_workers
-    from vild.data.stickers import SPLITS, Stickers
+    from vild.data.stickers import Stickers
     from vild.data.stickers.dataset import check_scenes
-    from vild.data.stickers.splits import OBJECTS, read_split
+    from vild.data.stickers.splits import DRAWN, OBJECTS, read_split
     from vild.data.stickers.writing import make_all, summary, write_split
 
-    wanted = (arguments.splits or ",".join(SPLITS)).split(",")
+    wanted = (arguments.splits or ",".join(DRAWN)).split(",")
     names = [read_split(split).name for split in wanted]
     if len(set(names)) < len(names):
         raise InputError(

@@ -1,5 +1,7 @@
 """Pictures out of packages, and the packed file they are kept in."""
 
+import base64
+import hashlib
 import json
 import sys
 import zlib
@@ -7,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_packages import drawn, iconify, make_style
+from tiny_packages import drawn, iconify, make_style, photos, stamps
 
 from vild.data.stickers import icons
 from vild.data.stickers.art import SIDE, Art, art_path, make_art, open_art
@@ -55,7 +57,8 @@ def test_every_form_gives_its_pictures(made):
     codes = {p.code for p, _ in drawn()}
     named = {p.code for p, _ in drawn() if p.other_name}
     found = {style.name: set(open_art(style).codes) for style in made}
-    assert found == {"plain": codes, "named": named, "painted": codes, "inked": codes}
+    drawn_alike = {"plain": codes, "painted": codes, "inked": codes}
+    assert found == {**drawn_alike, "named": named, "shot": set(photos())}
     art = open_art(made[0])
     for code in art.codes[:5]:
         picture = art.picture(code)
@@ -68,6 +71,9 @@ def test_every_form_gives_its_pictures(made):
     assert painted.picture(painted.codes[0]).shape == (48, 24, 4)
     assert painted.codes[0] in painted
     assert "nothing" not in painted
+    # 300 x 120 pixels, made as small as all others are.
+    shot = open_art(made[4])
+    assert shot.picture(photos()[0]).shape == (64, SIDE, 4)
 
 
 @pytest.mark.usefixtures("resvg")
@@ -112,8 +118,31 @@ def test_the_digest_is_of_pixels_however_they_are_packed(styles, monkeypatch, tm
 
 
 def test_what_is_not_made_yet_says_how(styles):
-    with pytest.raises(DataError, match="by the command: vild data stickers"):
+    with pytest.raises(DataError, match=r"command: vild data stickers$"):
         open_art(styles[0])
+    with pytest.raises(DataError, match=r"vild data stickers --splits test-photos$"):
+        open_art(styles[4])
+
+
+@pytest.mark.parametrize("how", ["not Debian's", "no files", "cut", "other bytes"])
+def test_a_damaged_package_of_debian(how, tmp_path, monkeypatch):
+    style = make_style(tmp_path, "shot", "photos", stamps(), "stamps")
+    path = tmp_path / style.file_name
+    whole = path.read_bytes()
+    start = whole.index(b"data.tar.xz")
+    data = {
+        "not Debian's": b"!<other>\n" + whole,
+        "no files": whole[:start],
+        "cut": whole[:-100],
+        "other bytes": whole[: start + 400] + b"?" * 40 + whole[start + 440 :],
+    }[how]
+    path.write_bytes(data)
+    digest = base64.b64encode(hashlib.sha512(data).digest()).decode()
+    monkeypatch.setenv(SOURCE, str(tmp_path))
+    style = replace(style, sha512=digest)
+    with pytest.raises(DataError, match="is not a package of pictures"):
+        make_art(style)
+    assert not [p for p in art_path(style).parent.iterdir() if p.is_file()]
 
 
 def damaged(how):

@@ -1,5 +1,6 @@
 import re
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,17 @@ def test_every_picture_belongs_to_one_concept():
     codes = Counter(p.code for c in concepts() for p in c.pictures)
     assert max(codes.values()) == 1
     assert all(re.fullmatch(r"[0-9a-f]+(-[0-9a-f]+)*", code) for code in codes)
+
+
+def test_photos_are_of_concepts():
+    lines = files("vild.data.stickers").joinpath("photos.txt").read_text("utf-8")
+    named = [x.split(" | ")[0] for x in lines.splitlines() if not x.startswith("#")]
+    shot = {c.name: c for c in concepts() if c.photos}
+    assert sorted(named) == sorted(shot)
+    codes = Counter(photo.code for c in shot.values() for photo in c.photos)
+    assert max(codes.values()) == 1
+    assert all(re.fullmatch(r"[a-z]+(/\w[\w-]*)+", code) for code in codes)
+    assert {c.part for c in shot.values()} == set(PARTS)
 
 
 # What may end in the same words all the same.
@@ -115,7 +127,8 @@ def test_the_credits_say_what_the_licences_ask_for():
         notice = "Copyright (c) Microsoft Corporation." in text
         assert notice == (one.licence == "MIT")
         assert notice == ("The above copyright notice and this permission" in text)
-        assert ("share alike" in text) == (one.licence == "CC-BY-SA-4.0")
+        alike = one.licence in ("CC-BY-SA-4.0", "GPL-2.0-or-later")
+        assert ("share alike" in text) == alike
 
 
 def test_the_docs_credit_everybody_alike():
@@ -135,6 +148,7 @@ def test_styles_of_one_artwork_are_in_one_part():
     fluent = {s.part for s in STYLES if "fluent" in s.package}
     assert fluent == {"test"}
     assert style("twemoji").part == "test"
+    assert style("stamps").part == "photos"
     hands = {p: {s.author for s in styles_of(p)} for p in ("train", "val", "test")}
     assert not hands["train"] & hands["test"]
     assert not hands["val"] & (hands["train"] | hands["test"])

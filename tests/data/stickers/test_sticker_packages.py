@@ -91,6 +91,22 @@ def test_from_a_folder_and_then_from_the_cache(packages, monkeypatch, tmp_path):
         obtain(styles[1])
 
 
+def test_photos_are_not_asked_of_npm(packages, registry, monkeypatch):
+    folder, styles = packages
+    address, server = registry
+    monkeypatch.setenv(SOURCE, address)
+    monkeypatch.setattr("vild.data.stickers.packages._DEBIAN", f"{address}/pool")
+    with pytest.raises(DownloadError, match=rf"404.*put {styles[4].file_name} into"):
+        obtain(styles[4])
+    assert server.asked == [f"/pool/{styles[4].file_name}"]
+    monkeypatch.setenv(SOURCE, str(folder))
+    path = obtain(styles[4])
+    assert path.read_bytes() == (folder / styles[4].file_name).read_bytes()
+    missing = replace(styles[4], package="other", sha512="")
+    with pytest.raises(DownloadError, match=r"\(apt-get download other=1.0.0 makes"):
+        obtain(missing)
+
+
 def test_what_is_not_the_package_is_refused(packages, monkeypatch, tmp_path):
     folder, styles = packages
     monkeypatch.setenv(SOURCE, str(folder))

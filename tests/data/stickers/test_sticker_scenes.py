@@ -99,6 +99,7 @@ def test_what_each_split_asks_for():
         assert {c.frequency for c in categories if c.base} == {"f", "c"}
         assert {c.frequency for c in categories if not c.base} == {"r"}
     assert held_out["train"] == held_out["test-seen"] == held_out["test-unseen"]
+    assert held_out["train"] == held_out["test-photos"]
     assert held_out["val"] == held_out["val-unseen"]
     assert not held_out["val"] & held_out["test-seen"]
     excluded = {c.name for c in Stickers("train").categories if c.excluded}
@@ -188,11 +189,14 @@ def test_the_hands_can_be_chosen():
     [
         ("train", "painted"),
         ("train", "named"),
+        ("train", "shot"),
         ("val", "painted"),
         ("val-unseen", "plain"),
         ("test-seen", "plain+painted"),
         ("test-unseen", "plain"),
         ("test-unseen", "named"),
+        ("test-unseen", "shot"),
+        ("test-photos", "plain"),
     ],
 )
 @pytest.mark.usefixtures("made")

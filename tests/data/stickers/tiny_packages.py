@@ -39,6 +39,44 @@ def pack(path, files):
     return base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
 
 
+def photos(every=5):
+    """Some photos of base and novel concepts: what a stamp of Tux Paint is called."""
+    return [p.code for concept in concepts() for p in concept.photos][::every]
+
+
+def stamps():
+    """What is installed: pictures of many sizes, with texts and other files."""
+    folder = "./usr/share/tuxpaint/stamps"
+    files = {"./usr/share/doc/copyright": b"ours", f"{folder}/other.png": b"nothing"}
+    for number, code in enumerate(photos()):
+        buffer = io.BytesIO()
+        colour = (40, number * 16 % 256, 90, 255)
+        Image.new("RGBA", (300 - 4 * number, 120), colour).save(buffer, "PNG")
+        files[f"{folder}/{code}.png"] = buffer.getvalue()
+        files[f"{folder}/{code}.txt"] = b"A thing."
+    return files
+
+
+def pack_debian(path, files):
+    """A package file, as Debian packs them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    members = {"debian-binary": b"2.0\n"}
+    for name, inside in ("control.tar.xz", {"./control": b"!"}), ("data.tar.xz", files):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:xz") as archive:
+            for file, data in inside.items():
+                entry = tarfile.TarInfo(file)
+                entry.size = len(data)
+                archive.addfile(entry, io.BytesIO(data))
+        members[name] = buffer.getvalue()
+    with path.open("wb") as package:
+        package.write(b"!<arch>\n")
+        for name, data in members.items():
+            header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n"
+            package.write(header.encode() + data + b"\n" * (len(data) % 2))
+    return base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
+
+
 def iconify(other_names=False, extra=None):
     """What an icon set of iconify holds."""
     icons = {
@@ -74,7 +112,7 @@ def make_style(folder, name, part, files, form="iconify", other_names=False):
     style = Style(
         name,
         part,
-        f"@tiny/{name}",
+        f"@tiny/{name}" if form != "stamps" else f"tiny-{name}",
         "1.0.0",
         "",
         "CC0-1.0",
@@ -83,7 +121,8 @@ def make_style(folder, name, part, files, form="iconify", other_names=False):
         form,
         other_names,
     )
-    digest = pack(folder / style.file_name, files)
+    packing = pack_debian if form == "stamps" else pack
+    digest = packing(folder / style.file_name, files)
     return Style(**{**style.__dict__, "sha512": digest})
 
 
@@ -94,4 +133,5 @@ def make_styles(folder):
         make_style(folder, "named", "val", iconify(True), other_names=True),
         make_style(folder, "painted", "test", webp(), "webp"),
         make_style(folder, "inked", "train", iconify()),
+        make_style(folder, "shot", "photos", stamps(), "stamps"),
     )

@@ -163,9 +163,12 @@ def open_art(style: Style) -> Art:
     """
     path = art_path(style)
     if not path.is_file():
+        command = "vild data stickers"
+        if style.part == "photos":  # which it fetches only if asked to
+            command += " --splits test-photos"
         raise DataError(
             f"The stickers of the style {style.name!r} are not there yet: fetch and "
-            "draw them once, by the command: vild data stickers"
+            f"draw them once, by the command: {command}"
         )
     return opened(path)
 
@@ -187,7 +190,9 @@ def opened(path: Path) -> Art:
 
 
 def _wanted(style: Style) -> list[Drawn]:
-    pictures = [picture for concept in concepts() for picture in concept.pictures]
+    photos = style.form == "stamps"
+    shown = (c.photos if photos else c.pictures for c in concepts())
+    pictures = [picture for some in shown for picture in some]
     return [picture for picture in pictures if picture.code not in style.wrong]
 
 

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -11,10 +12,10 @@ PARTS = ("base", "novel", "val")
 
 @dataclass(frozen=True)
 class Drawn:
-    """One picture that every style may have drawn.
+    """One picture that every style may have drawn, or a photo.
 
     Attributes:
-        code: its code points, e.g. `1f415`; the key of `Art`.
+        code: its code points, e.g. `1f415`; of a photo its file; the key of `Art`.
         name: what iconify's sets call it.
         other_name: what Mozilla's set calls it; empty if it has none.
     """
@@ -33,13 +34,15 @@ class Concept:
         synonyms: all names it goes by, its own first.
         part: `base`: annotated in training; `novel`: held out, for tests; `val`: held
             out likewise, for choices.
-        pictures: one or more that show it.
+        pictures: one or more that show it, each drawn by many styles.
+        photos: cut-out ones that show it, if there are any.
     """
 
     name: str
     synonyms: tuple[str, ...]
     part: str
     pictures: tuple[Drawn, ...]
+    photos: tuple[Drawn, ...] = ()
 
 
 @functools.cache
@@ -54,9 +57,8 @@ def concepts() -> tuple[Concept, ...]:
         >>> Counter(concept.part for concept in concepts())
         Counter({'base': 481, 'novel': 145, 'val': 48})
     """
-    text = files("vild.data.stickers").joinpath("concepts.txt").read_text("utf-8")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return tuple(_read(line) for line in lines)
+    photos = dict(_fields(line) for line in _lines("photos.txt"))
+    return tuple(_read(line, photos) for line in _lines("concepts.txt"))
 
 
 @functools.cache
@@ -64,7 +66,8 @@ def concepts_digest() -> str:
     """Tells one list of concepts from another.
 
     Returns:
-        16 hexadecimal digits of all names, synonyms, parts and codes, in order.
+        16 hexadecimal digits of all names, synonyms, parts and codes, in order; not
+        of photos, which one split shows only.
 
     Example:
         >>> len(concepts_digest())
@@ -77,8 +80,33 @@ def concepts_digest() -> str:
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
-def _read(line: str) -> Concept:
-    part, names, pictures = (field.strip() for field in line.split("|"))
+@functools.cache
+def photos_digest() -> str:
+    """Tells one choice of photos from another.
+
+    Returns:
+        16 hexadecimal digits of the photos of all concepts, in order.
+
+    Example:
+        >>> len(photos_digest())
+        16
+    """
+    shown = [[photo.code for photo in concept.photos] for concept in concepts()]
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
+
+
+def _lines(name: str) -> list[str]:
+    text = files("vild.data.stickers").joinpath(name).read_text("utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _fields(line: str) -> list[str]:
+    return [field.strip() for field in line.split("|")]
+
+
+def _read(line: str, photos: Mapping[str, str]) -> Concept:
+    part, names, pictures = _fields(line)
     synonyms = tuple(name.strip() for name in names.split(","))
     drawn = tuple(Drawn(*picture.split()) for picture in pictures.split(";"))
-    return Concept(synonyms[0], synonyms, part, drawn)
+    shot = tuple(Drawn(code, code) for code in photos.get(synonyms[0], "").split())
+    return Concept(synonyms[0], synonyms, part, drawn, shot)

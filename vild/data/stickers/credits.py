@@ -8,6 +8,7 @@ _ADDRESSES = {
     "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
     "CC-BY-SA-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
+    "GPL-2.0-or-later": "https://www.gnu.org/licenses/old-licenses/gpl-2.0.html",
 }
 
 # That of https://github.com/microsoft/fluentui-emoji, which asks to be passed on.
@@ -70,7 +71,9 @@ def credits_text(styles: Sequence[Style]) -> str:
         f"`{one.package}` {one.version} |"
         for one in styles
     ]
-    shared_alike = [one.name for one in styles if "-SA-" in one.licence]
+    shared_alike = [
+        one.name for one in styles if "-SA-" in one.licence or "GPL" in one.licence
+    ]
     microsoft = [one.name for one in styles if one.author.startswith("Microsoft")]
     lines = [
         "# Credits of the stickers",

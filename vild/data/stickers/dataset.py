@@ -12,7 +12,7 @@ from vild.data.object_masks import ObjectMasks
 from vild.data.pictures import Picture
 from vild.data.stickers.art import Art, open_art, opened
 from vild.data.stickers.backdrop import backdrop
-from vild.data.stickers.catalogue import concepts, concepts_digest
+from vild.data.stickers.catalogue import concepts, concepts_digest, photos_digest
 from vild.data.stickers.scene import Scene, finished, turned
 from vild.data.stickers.splits import OBJECTS, categories, read_split, shares
 from vild.errors import InputError
@@ -32,8 +32,9 @@ class Stickers:
     and `val-unseen` instead of the novel ones, so that choices need no test.
 
     Args:
-        split: `train`, `val`, `val-unseen`, `test-seen` or `test-unseen`; with some
-            styles only: `test-unseen/twemoji`; with a number of scenes: `train:500`.
+        split: `train`, `val`, `val-unseen`, `test-seen`, `test-unseen` or
+            `test-photos`; with some styles only: `test-unseen/twemoji`; with a number
+            of scenes: `train:500`.
         size: (height, width) of the scenes in pixels.
         objects: fewest and most objects in a scene.
         seed: of everything, 0 to 2**32 - 1.
@@ -80,6 +81,8 @@ class Stickers:
         hands = [f"{art.style}={art.digest}" for art in arts]
         drawn_how = (wanted.name, self._size, objects, seed, hands)
         made_of = (concepts_digest(), *drawn_how, *(["even"] if even else []))
+        if wanted.split.styles == "photos":
+            made_of += (photos_digest(),)
         self.fingerprint = f"stickers-{_FORM}:" + ":".join(map(str, made_of))
 
     def __len__(self) -> int:
@@ -161,7 +164,12 @@ def check_scenes(size: tuple[int, int], objects: tuple[int, int], seed: int) -> 
 def _drawn_by(arts: Sequence[Art]) -> list[list[tuple[Path, str]]]:
     """For each concept, the pictures of it that some styles have: file and code."""
     return [
-        [(art.path, p.code) for art in arts for p in concept.pictures if p.code in art]
+        [
+            (art.path, picture.code)
+            for art in arts
+            for picture in (*concept.pictures, *concept.photos)
+            if picture.code in art
+        ]
         for concept in concepts()
     ]
 

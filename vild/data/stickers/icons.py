@@ -2,8 +2,9 @@
 
 import io
 import json
+import lzma
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import numpy as np
 from PIL import Image
 
 from vild.data.stickers.catalogue import Drawn
+from vild.data.stickers.debian import open_package
 from vild.data.stickers.styles import Style
 from vild.errors import DataError, InputError, VildError
 
 # What reading json of another form, a cut file or a damaged picture ends in.
 _OTHER_FORMS = (AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
 _LONGEST_CHAIN = 8  # aliases of aliases
+_STAMPS = "usr/share/tuxpaint/stamps/"  # where Debian's package has them
 
 
 def read_pictures(
@@ -38,12 +41,12 @@ def read_pictures(
         InputError: if what draws SVG is not installed.
     """
     try:
-        with tarfile.open(package) as archive:
-            read = _webp if style.form == "webp" else _iconify
+        opened, read = _FORMS[style.form]
+        with opened(package) as archive:
             yield from read(style, archive, wanted, side)
     except VildError:
         raise
-    except (tarfile.TarError, *_OTHER_FORMS) as error:
+    except (tarfile.TarError, lzma.LZMAError, *_OTHER_FORMS) as error:
         raise DataError(
             f"{str(package)!r} is not a package of pictures of the expected form "
             f"({type(error).__name__}: {error}): delete it and fetch it again."
@@ -143,6 +146,17 @@ def _webp(
         raise ValueError("it has no .webp files")
 
 
+def _stamps(
+    style: Style, archive: tarfile.TarFile, wanted: Iterable[Drawn], side: int
+) -> Iterator[tuple[Drawn, np.ndarray]]:
+    by_path = {f"{_STAMPS}{picture.code}.png": picture for picture in wanted}
+    for member in archive:
+        picture = by_path.get(member.name.removeprefix("./"))
+        stream = None if picture is None else archive.extractfile(member)
+        if picture is not None and stream is not None:
+            yield picture, _square(stream.read(), side)
+
+
 def _square(encoded: bytes, side: int) -> np.ndarray:
     with Image.open(io.BytesIO(encoded)) as opened:
         image = opened.convert("RGBA")
@@ -152,6 +166,13 @@ def _square(encoded: bytes, side: int) -> np.ndarray:
         square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
         image = square
     return np.asarray(image)
+
+
+_FORMS: dict[str, tuple[Callable[[Path], Any], Callable[..., Any]]] = {
+    "iconify": (tarfile.open, _iconify),
+    "webp": (tarfile.open, _webp),
+    "stamps": (open_package, _stamps),
+}
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:

@@ -3,7 +3,8 @@
 Where from, in this order: what the environment variable `VILD_STICKERS_SOURCE` names,
 a folder of package files or the address of a registry; else the `npm` command, with
 its own configuration, if there is one; else the registry that npm is configured for,
-over http(s).
+over http(s). Photos are a package of Debian, which comes from there over https, or from
+that folder.
 """
 
 import base64
@@ -23,6 +24,7 @@ from vild.files import replacing
 
 SOURCE = "VILD_STICKERS_SOURCE"
 
+_DEBIAN = "https://deb.debian.org/debian/pool/main/t/tuxpaint-stamps"
 _LONGEST = 1800  # seconds that npm may take for a package
 
 
@@ -83,10 +85,15 @@ def _fetch(style: Style, destination: Path) -> str:
     source = os.environ.get(SOURCE, "")
     if source and "://" not in source:
         return _copy(style, Path(source).expanduser(), destination)
+    if style.form == "stamps":
+        return _download(style, f"{_DEBIAN}/{style.file_name}", destination)
     npm = None if source else shutil.which("npm")
     if npm is not None:
         return _npm_pack(npm, style, destination)
-    address = _address(style, source or _registry(style))
+    return _download(style, _address(style, source or _registry(style)), destination)
+
+
+def _download(style: Style, address: str, destination: Path) -> str:
     try:
         fetch(address, destination)
     except DownloadError as error:
@@ -99,8 +106,7 @@ def _copy(style: Style, folder: Path, destination: Path) -> str:
     if not found.is_file():
         raise DownloadError(
             f"{SOURCE} names the folder {str(folder)!r}, which has no "
-            f"{style.file_name!r}: put it there (npm pack "
-            f"{style.package}@{style.version} makes it)."
+            f"{style.file_name!r}: put it there ({_made_by(style)} makes it)."
         )
     try:
         source = found.open("rb")
@@ -143,6 +149,12 @@ def _npm_pack(npm: str, style: Style, destination: Path) -> str:
             )
         shutil.move(packed[0], destination)
     return wanted
+
+
+def _made_by(style: Style) -> str:
+    if style.form == "stamps":
+        return f"apt-get download {style.package}={style.version}"
+    return f"npm pack {style.package}@{style.version}"
 
 
 def _instead(style: Style) -> str:

@@ -41,8 +41,12 @@ SPLITS = {
     "val-unseen": Split(2, ("base", "val"), "val", 1000, "val"),
     "test-seen": Split(3, ("base", "novel"), "train", 2000, "novel"),
     "test-unseen": Split(4, ("base", "novel"), "test", 2000, "novel"),
+    "test-photos": Split(5, ("base", "novel"), "photos", 1000, "novel"),
 }
 """The splits by name. Choices are made on `val` and `val-unseen`, never on tests."""
+
+DRAWN = tuple(name for name, split in SPLITS.items() if split.styles != "photos")
+"""Those whose pictures are fetched unless others are asked for: photos are 161 MB."""
 
 
 @dataclass(frozen=True)

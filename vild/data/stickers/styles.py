@@ -1,4 +1,4 @@
-"""The hands that drew the stickers: packages, versions, digests, licences."""
+"""The hands that made the stickers: packages, versions, digests, licences."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,21 @@ from vild.errors import InputError
 
 @dataclass(frozen=True)
 class Style:
-    """One set of pictures, as a package of the npm registry brings it.
+    """One set of pictures, as a package of the npm registry or of Debian brings it.
 
     Attributes:
         name: of the style.
         part: `train`: seen in training; `val`: by another hand, for choices; `test`:
-            by other hands again, for tests only.
-        package: of the npm registry.
+            by other hands again, for tests only; `photos`: not drawn at all, for
+            tests only.
+        package: of the npm registry; of Debian if the form is `stamps`.
         version: the only one that is accepted.
         sha512: of the package's file, in base64 as npm tells it.
         licence: SPDX.
         author: who drew it.
         source: where it comes from.
-        form: `iconify`: a json of SVG bodies; `webp`: a file for each picture.
+        form: `iconify`: a json of SVG bodies; `webp`: a file for each picture;
+            `stamps`: those of Tux Paint.
         other_names: whether pictures go by Mozilla's names.
         wrong: codes under which the set draws something else; they are not used.
     """
@@ -38,12 +40,14 @@ class Style:
 
     @property
     def file_name(self) -> str:
-        """What `npm pack` calls the package's file.
+        """What `npm pack`, or Debian, calls the package's file.
 
         Example:
             >>> style("noto").file_name
             'iconify-json-noto-1.2.9.tgz'
         """
+        if self.form == "stamps":
+            return f"{self.package}_{self.version}_all.deb"
         stem = self.package.removeprefix("@").replace("/", "-")
         return f"{stem}-{self.version}.tgz"
 
@@ -159,6 +163,18 @@ STYLES = (
         "https://github.com/microsoft/fluentui-emoji",
         form="webp",
     ),
+    Style(
+        "stamps",
+        "photos",
+        "tuxpaint-stamps-default",
+        "2022.06.04-1",
+        "r0xqJ3gZVuu9fgE9FydxiK52AIvZ+w2JiUI5+CYzvoeBz44nrvpMxXrRjnpx3fzA"
+        "d4/8n++JEx4bQLnjjPlspQ==",
+        "GPL-2.0-or-later",
+        "Bill Kendrick (Tux Paint, with its contributors)",
+        "https://tuxpaint.org",
+        form="stamps",
+    ),
 )
 """All styles. The two of Fluent are one artwork, flat and rendered: both are held out,
 and its third form (`fluent-emoji`) is left out altogether."""
@@ -191,7 +207,7 @@ def styles_of(part: str) -> tuple[Style, ...]:
     """The styles of a part.
 
     Args:
-        part: `train`, `val` or `test`.
+        part: `train`, `val`, `test` or `photos`.
 
     Returns:
         The styles.
