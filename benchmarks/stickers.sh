@@ -15,6 +15,7 @@ budget=(steps=1000 optimizer.boundaries=600,850 save_every=125)
 splits=(test-seen:300 test-unseen:300)
 
 vild data stickers
+vild data stickers --splits test-photos
 
 # Begun with base concepts only; what distils, with crops of the store as well.
 base=(--out "$out/base" --start "$out/base-start" --distilled-start "$out/distilled-start")
@@ -38,17 +39,34 @@ python benchmarks/stickers_study.py "${knowing[@]}" --rows rpn proposals regions
 rows=(text vild ensemble)
 python benchmarks/stickers_study.py "${knowing[@]}" --rows "${rows[@]}" --set "${budget[@]}"
 rows+=(crops text+crops)
-python benchmarks/stickers_study.py "${knowing[@]}" --rows "${rows[@]}" --measure "${splits[@]}"
+python benchmarks/stickers_study.py "${knowing[@]}" --rows "${rows[@]}" \
+  --measure "${splits[@]}" test-photos:300
 python benchmarks/stickers_study.py "${knowing[@]}" --rows text vild ensemble crops --time
 python benchmarks/stickers_table.py --out "$out/knowing" --splits "${splits[@]}"
 
+# With what those share: the weight of distillation in ViLD, which is 4 above.
+beside() {
+  mkdir -p "$1"
+  for shared in rpn proposals embeddings start; do
+    ln -sfn "$out/knowing/$shared" "$1/$shared"
+  done
+}
+python benchmarks/stickers_study.py "${knowing[@]}" --rows vild --measure val:300
+for weight in 1 16; do
+  beside "$out/weight-$weight"
+  weighed=(--out "$out/weight-$weight" --start "$out/teacher-start" --rows vild)
+  python benchmarks/stickers_study.py "${weighed[@]}" \
+    --set "${budget[@]}" "losses.distill_weight=$weight"
+  python benchmarks/stickers_study.py "${weighed[@]}" --measure val:300
+done
+
 # The detector that comes with vild: the same ensemble with more steps.
 long=$out/long
-mkdir -p "$long"
-for shared in rpn proposals embeddings start; do
-  ln -sfn "$out/knowing/$shared" "$long/$shared"
-done
+beside "$long"
 python benchmarks/stickers_study.py --out "$long" --start "$out/teacher-start" \
   --rows ensemble --set steps=2400 optimizer.boundaries=1500,2000
 echo "To make it the bundled one: python benchmarks/bundle_stickers.py" \
   "$long/ensemble/detector --start 'the weights of the teacher'"
+
+# What prompts and synonyms bring, asked of the detector that is bundled now.
+python benchmarks/sticker_prompts.py --split val:300
