@@ -16,6 +16,7 @@ If it is cut off, the same command goes on after the last epoch.
 """
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def main() -> None:
     learn(network, batches, distilling, options.rate, kept_epochs)
     table = unpacked(packed_weights("sticker_words.npz"))
     save(start(network, targets(table)[-1]), options.out)
+    shutil.rmtree(kept_epochs)
     for part in ("base", "val"):
         print(f"{part} concepts")
         measure(table, sticker_network.folded(network), part)

@@ -222,7 +222,10 @@ def begin_with(network: Any, weights: Mapping[str, np.ndarray], images: Any) -> 
 def learn(
     network: Any, batches: Batches, loss: Any, highest: float, kept: Path
 ) -> None:
-    """All epochs, or those after the last one that is kept."""
+    """All epochs, or those after the last one that is kept.
+
+    Whoever has saved what was learned may delete `kept`.
+    """
     steps = batches.epochs * STEPS
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, steps, warmup_target=highest, warmup_steps=steps // 20
@@ -243,7 +246,6 @@ def learn(
         if end == batches.epochs or sides[end] != sides[end - 1]:
             batches.begin(end - 1)
             network.fit(batches, epochs=end, verbose=2, callbacks=callbacks)
-    shutil.rmtree(kept)
 
 
 def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
@@ -264,8 +266,8 @@ def fit(table: WordTable, options: argparse.Namespace) -> dict[str, np.ndarray]:
 
 
 def there_is(hand: str) -> bool:
-    """Whether a style has been fetched; photos are only by who asks for them."""
-    return art_path(style(hand)).is_file()
+    """Whether a style can be shown: photos only where they were asked for."""
+    return style(hand).part != "photos" or art_path(style(hand)).is_file()
 
 
 def measure(table: WordTable, weights: dict[str, np.ndarray], part: str) -> None:
@@ -328,6 +330,7 @@ def main() -> None:
             weights = {k: v.astype(np.float16) for k, v in weights.items()}
             with replacing(WEIGHTS) as temporary, temporary.open("wb") as file:
                 np.savez_compressed(file, **weights)
+            shutil.rmtree(options.work / "all" / "epochs")
     measure(table, weights, options.leave_out)
 
 

@@ -16,6 +16,7 @@ If it is cut off, the same command goes on after the last epoch.
 """
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -121,23 +122,17 @@ def main() -> None:
         images = np.concatenate([batches[number][0] for number in range(8)])
         begin_with(network, np.load(WEIGHTS, allow_pickle=False), images)
     else:
-        # Kept for who goes on from here, as `fit_sticker_distilled.py` does.
-        learned = options.work / NETWORK
-        if learned.exists():
-            print(f"as learned before; to learn anew, delete {learned}", flush=True)
-            network.load_weights(learned)
-        else:
-            parts = base_only(pictures), base_only(scenes)
-            batches = Batches(*parts, 0.0, options.epochs)
-            loss = loss_over(targets(table))
-            learn(network, batches, loss, options.rate, options.work / "start-epochs")
-            whole = learned.with_name(f"whole-{NETWORK}")
-            network.save_weights(whole)
-            whole.replace(learned)
+        batches = Batches(base_only(pictures), base_only(scenes), 0.0, options.epochs)
+        kept = options.work / "start-epochs"
+        learn(network, batches, loss_over(targets(table)), options.rate, kept)
+        # For who goes on from here, as `fit_sticker_distilled.py` does.
+        network.save_weights(options.work / NETWORK)
         for part in ("base", "novel"):
             print(f"{part} concepts")
             measure(table, sticker_network.folded(network), part)
     save(start(network, targets(table)[-1]), options.out)
+    if not options.from_teacher:
+        shutil.rmtree(kept)
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ def clean_crops(hand: str) -> tuple[np.ndarray, np.ndarray]:
     art, rng = open_art(style(hand)), np.random.default_rng(0)
     crops, labels = [], []
     for number, concept in enumerate(concepts()):
-        for picture in (*concept.pictures, *concept.photos):
+        for picture in concept.shown:
             if picture.code not in art:
                 continue
             pixels = art.picture(picture.code)

@@ -51,10 +51,13 @@ def main() -> None:
     parser.add_argument("--split", default="val:300")
     options = parser.parse_args()
     detector = vild.load_pretrained(options.model)
+    if not detector.model.config["ensemble"]:
+        parser.error("--model needs an ensemble: other detectors have one branch")
     print("| novel classes | AP50 base | AP50 novel | box AP |\n|---|---|---|---|")
     for name, rule in RULES.items():
         streaming.products = products_by(rule)
         whole._candidates.cache_clear()  # programs compiled with the last rule
+        # So many names are compared at once, or "all p" would be of a part of them.
         found, _ = evaluate_detector(detector, Stickers(options.split), masks=False)
         ranges = intervals(found.scored["bbox"], found.protocol, SAMPLES)
         cells = [

@@ -15,7 +15,6 @@ budget=(steps=1000 optimizer.boundaries=600,850 save_every=125)
 splits=(test-seen:300 test-unseen:300)
 
 vild data stickers
-vild data stickers --splits test-photos
 
 # Begun with base concepts only; what distils, with crops of the store as well.
 base=(--out "$out/base" --start "$out/base-start" --distilled-start "$out/distilled-start")
@@ -29,6 +28,7 @@ rows=(supervised text vild ensemble)
 python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --set "${budget[@]}"
 python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --measure "${splits[@]}"
 python benchmarks/stickers_table.py --out "$out/base" --splits "${splits[@]}"
+python benchmarks/sticker_weights.py --model "$out/base/ensemble/detector"
 
 # Begun with the teacher's weights.
 knowing=(--out "$out/knowing" --start "$out/teacher-start")
@@ -40,8 +40,15 @@ rows=(text vild ensemble)
 python benchmarks/stickers_study.py "${knowing[@]}" --rows "${rows[@]}" --set "${budget[@]}"
 rows+=(crops text+crops)
 python benchmarks/stickers_study.py "${knowing[@]}" --rows "${rows[@]}" \
-  --measure "${splits[@]}" test-photos:300
+  --measure "${splits[@]}"
 python benchmarks/stickers_study.py "${knowing[@]}" --rows text vild ensemble crops --time
+if vild data stickers --splits test-photos; then
+  python benchmarks/stickers_study.py "${knowing[@]}" --rows text vild ensemble crops \
+    --measure test-photos:300
+  splits+=(test-photos:300)
+else
+  echo "Without photos: they could not be fetched."
+fi
 python benchmarks/stickers_table.py --out "$out/knowing" --splits "${splits[@]}"
 
 # With what those share: the weight of distillation in ViLD, which is 4 above.
@@ -68,5 +75,6 @@ python benchmarks/stickers_study.py --out "$long" --start "$out/teacher-start" \
 echo "To make it the bundled one: python benchmarks/bundle_stickers.py" \
   "$long/ensemble/detector --start 'the weights of the teacher'"
 
-# What prompts and synonyms bring, asked of the detector that is bundled now.
+# What prompts, synonyms and other weights of the branches bring, asked of the detector that is bundled now.
 python benchmarks/sticker_prompts.py --split val:300
+python benchmarks/sticker_weights.py

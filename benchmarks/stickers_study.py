@@ -96,20 +96,24 @@ class Study:
     def begun(self, recipe: Recipe) -> Path:
         """What a row begins with: its start, with the RPN of the first stage."""
         distilled = self.distilled_start if recipe.distils else None
-        if distilled is None:
-            made, start = self.out / "start", self.start
-        elif recipe.model.ensemble:
+        joined = distilled if recipe.model.ensemble else None
+        if joined is not None:
             made, start = self.out / "ensemble-start", self.start
-        else:
+        elif distilled is not None:
             made, start = self.out / "distilled-start", distilled
+        else:
+            made, start = self.out / "start", self.start
         if not made.exists():
             detector = load_pretrained(start)
             take(detector.model.rpn, load_pretrained(self.first_stage()).model.rpn)
-            if distilled is not None and recipe.model.ensemble:
+            if joined is not None:
                 # One branch begins with names, the other with what was distilled.
-                region = load_pretrained(distilled).model.region
-                take(detector.model.region.image_branch, region.image_branch)
-                take(detector.model.region.image_projection, region.image_projection)
+                ours, theirs = (
+                    detector.model.region,
+                    load_pretrained(joined).model.region,
+                )
+                take(ours.image_branch, theirs.image_branch)
+                take(ours.image_projection, theirs.image_projection)
             detector.save(made)
         return made
 
@@ -154,7 +158,8 @@ class Study:
     def measured(self, row: str, split: str) -> dict[str, Any]:
         """Metrics of a row on a split with intervals, unless that is done."""
         kept = self.out / "measured" / f"{row}-{plain(split)}.json"
-        what = detector_facts(self.detector("text" if row in CROPS else row))
+        facts = detector_facts(self.detector("text" if row in CROPS else row))
+        what = {**facts, "scenes": Stickers(split).fingerprint}
         if kept.exists():
             made = json.loads(kept.read_text())
             if made["detector"] == what:

@@ -17,7 +17,7 @@ def add_command(commands: Any) -> None:
     parser = commands.add_parser(
         "data",
         help="make datasets: stickers",
-        description="Makes datasets that need no photo.",
+        description="Makes datasets that need no photo of yours.",
         allow_abbrev=False,
     )
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -75,10 +75,10 @@ def _stickers(arguments: argparse.Namespace) -> int:
     from vild.data.processes import check_workers
     from vild.data.stickers import Stickers
     from vild.data.stickers.dataset import check_scenes
-    from vild.data.stickers.splits import DRAWN, OBJECTS, read_split
+    from vild.data.stickers.splits import BY_DEFAULT, OBJECTS, read_split
     from vild.data.stickers.writing import make_all, summary, write_split
 
-    wanted = (arguments.splits or ",".join(DRAWN)).split(",")
+    wanted = (arguments.splits or ",".join(BY_DEFAULT)).split(",")
     names = [read_split(split).name for split in wanted]
     if len(set(names)) < len(names):
         raise InputError(

@@ -124,7 +124,9 @@ def test_what_is_not_made_yet_says_how(styles):
         open_art(styles[4])
 
 
-@pytest.mark.parametrize("how", ["not Debian's", "no files", "cut", "other bytes"])
+@pytest.mark.parametrize(
+    "how", ["not Debian's", "no files", "a size below 0", "cut", "other bytes"]
+)
 def test_a_damaged_package_of_debian(how, tmp_path, monkeypatch):
     style = make_style(tmp_path, "shot", "photos", stamps(), "stamps")
     path = tmp_path / style.file_name
@@ -133,6 +135,7 @@ def test_a_damaged_package_of_debian(how, tmp_path, monkeypatch):
     data = {
         "not Debian's": b"!<other>\n" + whole,
         "no files": whole[:start],
+        "a size below 0": whole.replace(b"4         `", b"-60       `", 1),
         "cut": whole[:-100],
         "other bytes": whole[: start + 400] + b"?" * 40 + whole[start + 440 :],
     }[how]

@@ -27,6 +27,8 @@ class Registry(http.server.SimpleHTTPRequestHandler):
         self.asked.append(self.path)
         if self.broken:
             return self.answer(b"the first half of it", "application/gzip", 40)
+        if self.path.startswith("/debian/"):
+            return super().do_GET()
         here = f"http://127.0.0.1:{self.server.server_port}"
         for style in self.styles:
             name = self.path.lower().replace("%2f", "/").strip("/")
@@ -42,7 +44,7 @@ class Registry(http.server.SimpleHTTPRequestHandler):
 
     def translate_path(self, path):
         stem = path.rpartition("/")[2]
-        return f"{self.directory}/tiny-{stem}"
+        return f"{self.directory}/{stem if stem.endswith('.deb') else f'tiny-{stem}'}"
 
     def answer(self, data, kind, length=None):
         self.send_response(200)
@@ -96,9 +98,15 @@ def test_photos_are_not_asked_of_npm(packages, registry, monkeypatch):
     address, server = registry
     monkeypatch.setenv(SOURCE, address)
     monkeypatch.setattr("vild.data.stickers.packages._DEBIAN", f"{address}/pool")
-    with pytest.raises(DownloadError, match=rf"404.*put {styles[4].file_name} into"):
+    with pytest.raises(DownloadError, match=rf"404.*put {styles[4].file_name}, which"):
         obtain(styles[4])
     assert server.asked == [f"/pool/{styles[4].file_name}"]
+    monkeypatch.setattr("vild.data.stickers.packages._DEBIAN", f"{address}/debian")
+    with pytest.raises(DownloadError, match="is not the package that was expected"):
+        obtain(replace(styles[4], sha512=styles[1].sha512))
+    path = obtain(styles[4])
+    assert path.read_bytes() == (folder / styles[4].file_name).read_bytes()
+    path.unlink()
     monkeypatch.setenv(SOURCE, str(folder))
     path = obtain(styles[4])
     assert path.read_bytes() == (folder / styles[4].file_name).read_bytes()

@@ -1,8 +1,8 @@
 """Stickers: a benchmark of open-vocabulary detection that needs no photo.
 
 Some 670 things, each drawn by several hands, are composed into scenes with exact
-masks. The pictures come from packages of the npm registry, fetched once by
-`vild data stickers`; see `docs/stickers.md`.
+masks. The pictures come from packages of the npm registry (photos, for a test, from one
+of Debian), fetched once by `vild data stickers`; see `docs/stickers.md`.
 """
 
 from vild.data.stickers.art import Art, make_art, open_art

@@ -48,7 +48,8 @@ class Art:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise DataError(
                 f"The stickers {str(self.path)!r} cannot be read ({error}): delete the "
-                "file and run: vild data stickers"
+                "file and run: vild data stickers (for photos with --splits "
+                "test-photos)"
             ) from error
         self.style: str = about["style"]
         self.digest: str = about["digest"]

@@ -16,12 +16,12 @@ class Drawn:
 
     Attributes:
         code: its code points, e.g. `1f415`; of a photo its file; the key of `Art`.
-        name: what iconify's sets call it.
+        name: what iconify's sets call it; empty for a photo.
         other_name: what Mozilla's set calls it; empty if it has none.
     """
 
     code: str
-    name: str
+    name: str = ""
     other_name: str = ""
 
 
@@ -43,6 +43,11 @@ class Concept:
     part: str
     pictures: tuple[Drawn, ...]
     photos: tuple[Drawn, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Drawn, ...]:
+        """Pictures and photos."""
+        return (*self.pictures, *self.photos)
 
 
 @functools.cache
@@ -108,5 +113,5 @@ def _read(line: str, photos: Mapping[str, str]) -> Concept:
     part, names, pictures = _fields(line)
     synonyms = tuple(name.strip() for name in names.split(","))
     drawn = tuple(Drawn(*picture.split()) for picture in pictures.split(";"))
-    shot = tuple(Drawn(code, code) for code in photos.get(synonyms[0], "").split())
+    shot = tuple(Drawn(code) for code in photos.get(synonyms[0], "").split())
     return Concept(synonyms[0], synonyms, part, drawn, shot)

@@ -71,9 +71,8 @@ def credits_text(styles: Sequence[Style]) -> str:
         f"`{one.package}` {one.version} |"
         for one in styles
     ]
-    shared_alike = [
-        one.name for one in styles if "-SA-" in one.licence or "GPL" in one.licence
-    ]
+    shared_alike = [one.name for one in styles if "-SA-" in one.licence]
+    copyleft = [one.name for one in styles if one.licence.startswith("GPL")]
     microsoft = [one.name for one in styles if one.author.startswith("Microsoft")]
     lines = [
         "# Credits of the stickers",
@@ -81,7 +80,7 @@ def credits_text(styles: Sequence[Style]) -> str:
         "The scenes are composed of these pictures, rasterised, resized, turned, "
         "coloured and partly covered:",
         "",
-        "| style | drawn by | licence | text of the licence | source | package |",
+        "| style | by | licence | text of the licence | source | package |",
         "|---|---|---|---|---|---|",
         *rows,
         "",
@@ -93,6 +92,12 @@ def credits_text(styles: Sequence[Style]) -> str:
             "",
             f"Who passes on scenes that show {', '.join(shared_alike)} must do so "
             "under the licence of these pictures (share alike).",
+        ]
+    if copyleft:
+        lines += [
+            "",
+            f"Who passes on scenes that show {', '.join(copyleft)} must do so under "
+            "the GNU General Public License, version 2 or later, and add its text.",
         ]
     if microsoft:
         lines += ["", f"Of {', '.join(microsoft)}:", "", "```", _MICROSOFT, "```"]

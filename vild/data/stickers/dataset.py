@@ -51,7 +51,8 @@ class Stickers:
     Raises:
         InputError: for another split or style, or sizes that nothing fits into.
         DataError: if the pictures have not been fetched and drawn yet, which the
-            command `vild data stickers` does.
+            command `vild data stickers` does, for photos with
+            `--splits test-photos`.
 
     Example:
         >>> scenes = Stickers("val:10")  # doctest: +SKIP
@@ -167,7 +168,7 @@ def _drawn_by(arts: Sequence[Art]) -> list[list[tuple[Path, str]]]:
         [
             (art.path, picture.code)
             for art in arts
-            for picture in (*concept.pictures, *concept.photos)
+            for picture in concept.shown
             if picture.code in art
         ]
         for concept in concepts()

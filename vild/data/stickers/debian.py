@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _MAGIC = b"!<arch>\n"
+_END = b"`\n"  # of the header
 _HEADER = 60  # bytes before each member: its name first, its size at 48
 
 
@@ -22,13 +23,16 @@ def open_package(path: Path) -> Iterator[tarfile.TarFile]:
 
     Raises:
         ValueError: if it is no Debian package.
-        tarfile.TarError: if it is damaged, or packed in a way that Python cannot read.
+        tarfile.TarError: if what it packs cannot be read. Of one that is cut between
+            two files this says nothing, so digests are for.
     """
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ValueError("it is no Debian package")
         while len(header := file.read(_HEADER)) == _HEADER:
             size = int(header[48:58])
+            if size < 0 or not header.endswith(_END):
+                raise ValueError("it is no Debian package")
             if header.startswith(b"data.tar"):
                 with tarfile.open(fileobj=file, mode="r|*") as archive:
                     yield archive

@@ -2,7 +2,6 @@
 
 import io
 import json
-import lzma
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -46,7 +45,7 @@ def read_pictures(
             yield from read(style, archive, wanted, side)
     except VildError:
         raise
-    except (tarfile.TarError, lzma.LZMAError, *_OTHER_FORMS) as error:
+    except (tarfile.TarError, *_OTHER_FORMS) as error:
         raise DataError(
             f"{str(package)!r} is not a package of pictures of the expected form "
             f"({type(error).__name__}: {error}): delete it and fetch it again."

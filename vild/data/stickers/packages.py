@@ -158,9 +158,11 @@ def _made_by(style: Style) -> str:
 
 
 def _instead(style: Style) -> str:
+    # Debian's archive drops what is superseded.
+    kept = ", which snapshot.debian.org keeps," if style.form == "stamps" else ""
     return (
-        f"Or put {style.file_name} into a folder and name that by the environment "
-        f"variable {SOURCE}."
+        f"Or put {style.file_name}{kept} into a folder and name that by the "
+        f"environment variable {SOURCE}."
     )
 
 

@@ -45,7 +45,7 @@ SPLITS = {
 }
 """The splits by name. Choices are made on `val` and `val-unseen`, never on tests."""
 
-DRAWN = tuple(name for name, split in SPLITS.items() if split.styles != "photos")
+BY_DEFAULT = tuple(name for name, split in SPLITS.items() if split.styles != "photos")
 """Those whose pictures are fetched unless others are asked for: photos are 161 MB."""
 
 

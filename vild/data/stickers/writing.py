@@ -100,7 +100,7 @@ def summary(styles: Sequence[Style], splits: Sequence[str]) -> str:
     lines = [f"{'style':<12} {'part':<6} {'concepts':>8} {'pictures':>8}  licence"]
     for one in styles:
         art = open_art(one)
-        drawn = sum(any(p.code in art for p in (*c.pictures, *c.photos)) for c in known)
+        drawn = sum(any(p.code in art for p in c.shown) for c in known)
         lines.append(
             f"{one.name:<12} {one.part:<6} {drawn:>8} {len(art):>8}  "
             f"{one.licence}, {one.author}"
