@@ -24,7 +24,7 @@ python benchmarks/stickers_study.py "${base[@]}" --rows rpn proposals regions
 [ -d "$out/distilled-start" ] ||
   python benchmarks/fit_sticker_distilled.py --epochs 40 --work "$work" \
     --study "$out/base" --out "$out/distilled-start"
-rows=(supervised text vild ensemble)
+rows=(supervised supervised+novel text vild ensemble)
 python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --set "${budget[@]}"
 python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --measure "${splits[@]}"
 python benchmarks/stickers_table.py --out "$out/base" --splits "${splits[@]}"

@@ -40,10 +40,12 @@ from vild.teacher_on_crops import TeacherOnCrops
 TRAINED = {
     "rpn": "stickers-rpn",
     "supervised": "stickers-supervised",
+    "supervised+novel": "stickers-supervised",
     "text": "stickers-text",
     "vild": "stickers-vild",
     "ensemble": "stickers-ensemble",
 }
+CHANGED = {"supervised+novel": ["classes.held_out=false"]}  # all classes have labels
 CROPS = ("crops", "text+crops")  # the teacher looks at what `text` finds
 SHOWN = [
     *(("segm", name) for name in ("APr", "APc", "APf", "AP")),
@@ -78,7 +80,8 @@ class Study:
 
     def recipe(self, row: str) -> Recipe:
         """Of a row, with its initial weights."""
-        recipe = changed(get_recipe(TRAINED[row]), self.changes)
+        changes = [*CHANGED.get(row, []), *self.changes]
+        recipe = changed(get_recipe(TRAINED[row]), changes)
         start = self.start if row == "rpn" else self.begun(recipe)
         # The few convolutions of the backbone know enough of pictures already.
         model = dataclasses.replace(

@@ -19,6 +19,7 @@ from vild.files import replacing
 
 ROWS = {
     "supervised": "supervised, base classes",
+    "supervised+novel": "supervised, base and novel",
     "crops": "teacher on crops",
     "text": "ViLD-text",
     "text+crops": "ViLD-text + crops",
