@@ -19,8 +19,8 @@ def stickers_text() -> Recipe:
     `vild train stickers-text stickers:train --teacher stickers --out runs/text`.
     Hardware: two CPU cores, 16 minutes on TensorFlow for 1000 steps.
     Expected: after 1000 steps, box AP50 of base and novel classes on `test-seen:300`
-    18.4 and 0.7 from a start of base concepts only, 32.3 and 19.8 from the teacher's
-    weights with an RPN and a mask head that had learned before (docs/study.md).
+    17.9 and 0.2 from a start of base concepts only, 31.4 and 18.6 from the teacher's
+    weights (docs/study.md).
     """
     return Recipe(
         "stickers-text",
@@ -127,7 +127,8 @@ def stickers_ensemble() -> Recipe:
     --regions STORE --teacher stickers --out runs/ensemble`.
     Hardware: as for `stickers-vild`.
     Expected: after 1000 steps from the teacher's weights, mask AP 14.0, APr 11.7 on
-    `test-seen:300` (docs/study.md).
+    `test-seen:300`; from base concepts, the image branch distilled on crops, 6.8 and
+    1.5 (docs/study.md).
     """
     start = stickers_vild()
     return dataclasses.replace(
@@ -146,7 +147,7 @@ def stickers_supervised() -> Recipe:
     or `vild train stickers-supervised stickers:train --out
     runs/stickers-supervised`.
     Hardware: as for `stickers-text`.
-    Expected: after 1000 steps, box AP50 of base classes 5.2 on `test-seen:300`; nothing
+    Expected: after 1000 steps, box AP50 of base classes 5.1 on `test-seen:300`; nothing
     of novel ones.
     """
     start = stickers_text()
