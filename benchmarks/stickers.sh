@@ -14,6 +14,14 @@ work=$out/crops
 budget=(steps=1000 optimizer.boundaries=600,850 save_every=125)
 splits=(test-seen:300 test-unseen:300)
 
+# A study that begins with what another has made.
+beside() {
+  mkdir -p "$2"
+  for shared in rpn proposals embeddings start distilled-start; do
+    [ ! -e "$1/$shared" ] || ln -sfn "$1/$shared" "$2/$shared"
+  done
+}
+
 vild data stickers
 
 # Begun with base concepts only; what distils, with crops of the store as well.
@@ -29,6 +37,19 @@ python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --set "${bu
 python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --measure "${splits[@]}"
 python benchmarks/stickers_table.py --out "$out/base" --splits "${splits[@]}"
 python benchmarks/sticker_weights.py --model "$out/base/ensemble/detector"
+
+# The weight of distillation in ViLD, which is 4 above.
+python benchmarks/stickers_study.py "${base[@]}" --rows vild --measure val:300
+for weight in 16 64; do
+  beside "$out/base" "$out/weight-$weight"
+  weighed=("${base[@]}" --out "$out/weight-$weight" --rows vild)
+  python benchmarks/stickers_study.py "${weighed[@]}" \
+    --set "${budget[@]}" "losses.distill_weight=$weight"
+  python benchmarks/stickers_study.py "${weighed[@]}" --measure val:300
+done
+# The best of them on `val`.
+python benchmarks/stickers_study.py "${base[@]}" --out "$out/weight-16" --rows vild \
+  --measure "${splits[@]}"
 
 # Begun with the teacher's weights.
 knowing=(--out "$out/knowing" --start "$out/teacher-start")
@@ -51,30 +72,15 @@ else
 fi
 python benchmarks/stickers_table.py --out "$out/knowing" --splits "${splits[@]}"
 
-# With what those share: the weight of distillation in ViLD, which is 4 above.
-beside() {
-  mkdir -p "$1"
-  for shared in rpn proposals embeddings start; do
-    ln -sfn "$out/knowing/$shared" "$1/$shared"
-  done
-}
-python benchmarks/stickers_study.py "${knowing[@]}" --rows vild --measure val:300
-for weight in 1 16; do
-  beside "$out/weight-$weight"
-  weighed=(--out "$out/weight-$weight" --start "$out/teacher-start" --rows vild)
-  python benchmarks/stickers_study.py "${weighed[@]}" \
-    --set "${budget[@]}" "losses.distill_weight=$weight"
-  python benchmarks/stickers_study.py "${weighed[@]}" --measure val:300
-done
-
 # The detector that comes with vild: the same ensemble with more steps.
 long=$out/long
-beside "$long"
+beside "$out/knowing" "$long"
 python benchmarks/stickers_study.py --out "$long" --start "$out/teacher-start" \
   --rows ensemble --set steps=2400 optimizer.boundaries=1500,2000
 echo "To make it the bundled one: python benchmarks/bundle_stickers.py" \
   "$long/ensemble/detector --start 'the weights of the teacher'"
 
-# What prompts, synonyms and other weights of the branches bring, asked of the detector that is bundled now.
+# What prompts, synonyms and other weights of the branches bring, asked of the detector
+# that is bundled now.
 python benchmarks/sticker_prompts.py --split val:300
 python benchmarks/sticker_weights.py
