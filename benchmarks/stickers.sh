@@ -36,20 +36,17 @@ rows=(supervised supervised+novel text vild ensemble)
 python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --set "${budget[@]}"
 python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --measure "${splits[@]}"
 python benchmarks/stickers_table.py --out "$out/base" --splits "${splits[@]}"
+python benchmarks/stickers_compare.py --out "$out/base" --rows text vild ensemble \
+  --splits "${splits[@]}"
 python benchmarks/sticker_weights.py --model "$out/base/ensemble/detector"
 
-# The weight of distillation in ViLD, which is 4 above.
+# ViLD with another weight of distillation than 4; `val` chooses.
+beside "$out/base" "$out/weight-16"
+weighed=("${base[@]}" --out "$out/weight-16" --rows vild)
+python benchmarks/stickers_study.py "${weighed[@]}" \
+  --set "${budget[@]}" losses.distill_weight=16
+python benchmarks/stickers_study.py "${weighed[@]}" --measure val:300 "${splits[@]}"
 python benchmarks/stickers_study.py "${base[@]}" --rows vild --measure val:300
-for weight in 16 64; do
-  beside "$out/base" "$out/weight-$weight"
-  weighed=("${base[@]}" --out "$out/weight-$weight" --rows vild)
-  python benchmarks/stickers_study.py "${weighed[@]}" \
-    --set "${budget[@]}" "losses.distill_weight=$weight"
-  python benchmarks/stickers_study.py "${weighed[@]}" --measure val:300
-done
-# The best of them on `val`.
-python benchmarks/stickers_study.py "${base[@]}" --out "$out/weight-16" --rows vild \
-  --measure "${splits[@]}"
 
 # Begun with the teacher's weights.
 knowing=(--out "$out/knowing" --start "$out/teacher-start")
@@ -63,6 +60,8 @@ rows+=(crops text+crops)
 python benchmarks/stickers_study.py "${knowing[@]}" --rows "${rows[@]}" \
   --measure "${splits[@]}"
 python benchmarks/stickers_study.py "${knowing[@]}" --rows text vild ensemble crops --time
+python benchmarks/stickers_compare.py --out "$out/knowing" --rows text vild ensemble \
+  --splits "${splits[@]}"
 if vild data stickers --splits test-photos; then
   python benchmarks/stickers_study.py "${knowing[@]}" --rows text vild ensemble crops \
     --measure test-photos:300
