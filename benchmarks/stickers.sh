@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The study on stickers and the detector that comes with vild, from a clean checkout.
 #
-#     pip install '.[tensorflow,stickers,train,evaluate]'   # tensorflow-cpu on a CPU
+#     pip install -e '.[tensorflow,stickers,train,evaluate]'   # tensorflow-cpu on a CPU
 #     benchmarks/stickers.sh runs/stickers
 #
 # What is done is not done again, and what was cut off goes on. docs/study.md tells the
@@ -35,9 +35,8 @@ python benchmarks/stickers_study.py "${base[@]}" --rows rpn proposals regions
 rows=(supervised supervised+novel text vild ensemble)
 python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --set "${budget[@]}"
 python benchmarks/stickers_study.py "${base[@]}" --rows "${rows[@]}" --measure "${splits[@]}"
-python benchmarks/stickers_table.py --out "$out/base" --splits "${splits[@]}"
-python benchmarks/stickers_compare.py --out "$out/base" --rows text vild ensemble \
-  --splits "${splits[@]}"
+python benchmarks/stickers_table.py --out "$out/base" --splits "${splits[@]}" \
+  --chart "$out/study-base.svg"
 python benchmarks/sticker_weights.py --model "$out/base/ensemble/detector"
 
 # ViLD with another weight of distillation than 4; `val` chooses.
@@ -47,6 +46,17 @@ python benchmarks/stickers_study.py "${weighed[@]}" \
   --set "${budget[@]}" losses.distill_weight=16
 python benchmarks/stickers_study.py "${weighed[@]}" --measure val:300 "${splits[@]}"
 python benchmarks/stickers_study.py "${base[@]}" --rows vild --measure val:300
+python benchmarks/stickers_table.py --out "$out/weight-16" --splits "${splits[@]}"
+for found in "$out"/base/found/{text,ensemble}-test-*; do
+  ln -sfn "$found" "$out/weight-16/found/"
+done
+python benchmarks/stickers_compare.py --out "$out/weight-16" --rows text vild ensemble \
+  --splits "${splits[@]}"
+for detector in base/start base/text/detector; do
+  for split in val:300 train:100; do
+    python benchmarks/sticker_names.py --model "$out/$detector" --split "$split"
+  done
+done
 
 # Begun with the teacher's weights.
 knowing=(--out "$out/knowing" --start "$out/teacher-start")
@@ -69,7 +79,14 @@ if vild data stickers --splits test-photos; then
 else
   echo "Without photos: they could not be fetched."
 fi
-python benchmarks/stickers_table.py --out "$out/knowing" --splits "${splits[@]}"
+python benchmarks/stickers_table.py --out "$out/knowing" --splits "${splits[@]}" \
+  --chart "$out/study.svg"
+for detector in start ensemble/detector; do
+  python benchmarks/sticker_names.py --model "$out/knowing/$detector" --split val:300
+done
+python benchmarks/stickers_pictures.py --out "$out/knowing" --rows vild ensemble \
+  --scenes test-seen/noto:{2,3,4} test-unseen/fluent-flat+fluent-3d:{0,1} \
+  --save "$out/study-rows.webp"
 
 # The detector that comes with vild: the same ensemble with more steps.
 long=$out/long

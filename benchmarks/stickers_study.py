@@ -78,9 +78,9 @@ class Study:
         self.distilled_start = distilled_start
         self.data = Kept(Stickers(f"train:{scenes}"))
 
-    def recipe(self, row: str) -> Recipe:
+    def recipe(self, row: str, changes: list[str]) -> Recipe:
         """Of a row, with its initial weights."""
-        changes = [*CHANGED.get(row, []), *self.changes]
+        changes = [*CHANGED.get(row, []), *changes]
         recipe = changed(get_recipe(TRAINED[row]), changes)
         start = self.start if row == "rpn" else self.begun(recipe)
         # The few convolutions of the backbone know enough of pictures already.
@@ -93,7 +93,8 @@ class Study:
         """The detector whose proposals the teacher looks at."""
         first = self.out / "rpn" / "detector"
         if not first.exists():
-            self.trained("rpn")
+            # What is changed is meant for the row that needs it.
+            self.trained("rpn", [])
         return first
 
     def begun(self, recipe: Recipe) -> Path:
@@ -120,9 +121,9 @@ class Study:
             detector.save(made)
         return made
 
-    def trained(self, row: str) -> Any:
-        """The detector of a row."""
-        recipe = self.recipe(row)
+    def trained(self, row: str, changes: list[str] | None = None) -> Any:
+        """The detector of a row; with other changes than those of all, if any."""
+        recipe = self.recipe(row, self.changes if changes is None else changes)
         data: Any = WithRegions(self.data, self.regions()) if recipe.distils else None
         learned = recipe.classes.classifier == "learned"
         return train(
