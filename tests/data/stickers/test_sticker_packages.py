@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import os
 import shutil
 import threading
 from dataclasses import replace
@@ -93,26 +94,44 @@ def test_from_a_folder_and_then_from_the_cache(packages, monkeypatch, tmp_path):
         obtain(styles[1])
 
 
+@pytest.mark.usefixtures("no_npm")
 def test_photos_are_not_asked_of_npm(packages, registry, monkeypatch):
     folder, styles = packages
     address, server = registry
     monkeypatch.setenv(SOURCE, address)
-    monkeypatch.setattr("vild.data.stickers.packages._DEBIAN", f"{address}/pool")
-    with pytest.raises(DownloadError, match=rf"404.*put {styles[4].file_name}, which"):
-        obtain(styles[4])
-    assert server.asked == [f"/pool/{styles[4].file_name}"]
-    monkeypatch.setattr("vild.data.stickers.packages._DEBIAN", f"{address}/debian")
+    style = replace(styles[4], address=f"{address}/pool/gone")
+    with pytest.raises(DownloadError, match=rf"404.*put {style.file_name}, which"):
+        obtain(style)
+    assert server.asked == ["/pool/gone"]
+    style = replace(styles[4], address=f"{address}/debian/{style.file_name}")
     with pytest.raises(DownloadError, match="is not the package that was expected"):
-        obtain(replace(styles[4], sha512=styles[1].sha512))
-    path = obtain(styles[4])
-    assert path.read_bytes() == (folder / styles[4].file_name).read_bytes()
+        obtain(replace(style, sha512=styles[1].sha512))
+    path = obtain(style)
+    assert path.read_bytes() == (folder / style.file_name).read_bytes()
     path.unlink()
     monkeypatch.setenv(SOURCE, str(folder))
-    path = obtain(styles[4])
-    assert path.read_bytes() == (folder / styles[4].file_name).read_bytes()
+    assert obtain(styles[4]) == path
     missing = replace(styles[4], package="other", sha512="")
     with pytest.raises(DownloadError, match=r"\(apt-get download other=1.0.0 makes"):
         obtain(missing)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the program is a shell script")
+@pytest.mark.parametrize("has", [True, False])
+@pytest.mark.usefixtures("no_npm")
+def test_photos_by_the_system(packages, registry, tmp_path, has):
+    folder, styles = packages
+    address, server = registry
+    file = folder / styles[4].file_name
+    program = tmp_path / "apt-get"
+    does = f"/bin/cp '{file}' ." if has else "echo no such version >&2; exit 100"
+    program.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/asked"\n{does}\n')
+    program.chmod(0o755)
+    style = replace(styles[4], address=f"{address}/debian/{file.name}")
+    assert obtain(style).read_bytes() == file.read_bytes()
+    asked = (tmp_path / "asked").read_text()
+    assert asked == f"download {style.package}={style.version}\n"
+    assert server.asked == ([] if has else [f"/debian/{file.name}"])
 
 
 def test_what_is_not_the_package_is_refused(packages, monkeypatch, tmp_path):

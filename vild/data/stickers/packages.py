@@ -3,11 +3,12 @@
 Where from, in this order: what the environment variable `VILD_STICKERS_SOURCE` names,
 a folder of package files or the address of a registry; else the `npm` command, with
 its own configuration, if there is one; else the registry that npm is configured for,
-over http(s). Photos are a package of Debian, which comes from there over https, or from
-that folder.
+over http(s). Photos are a package of Debian: from that folder; else by `apt-get`, if
+there is one and it has that version; else from Debian's archive of all versions.
 """
 
 import base64
+import contextlib
 import hashlib
 import os
 import re
@@ -24,7 +25,6 @@ from vild.files import replacing
 
 SOURCE = "VILD_STICKERS_SOURCE"
 
-_DEBIAN = "https://deb.debian.org/debian/pool/main/t/tuxpaint-stamps"
 _LONGEST = 1800  # seconds that npm may take for a package
 
 
@@ -86,7 +86,7 @@ def _fetch(style: Style, destination: Path) -> str:
     if source and "://" not in source:
         return _copy(style, Path(source).expanduser(), destination)
     if style.form == "stamps":
-        return _download(style, f"{_DEBIAN}/{style.file_name}", destination)
+        return _debian(style, destination)
     npm = None if source else shutil.which("npm")
     if npm is not None:
         return _npm_pack(npm, style, destination)
@@ -122,11 +122,28 @@ def _copy(style: Style, folder: Path, destination: Path) -> str:
 
 def _npm_pack(npm: str, style: Style, destination: Path) -> str:
     wanted = f"{style.package}@{style.version}"
+    command = [npm, "pack", wanted, "--ignore-scripts", "--loglevel=error"]
+    return _made_here(command, style, destination)
+
+
+def _debian(style: Style, destination: Path) -> str:
+    apt = shutil.which("apt-get")
+    if apt is not None:
+        command = [apt, "download", f"{style.package}={style.version}"]
+        # Another release of the system has another version, or none.
+        with contextlib.suppress(DownloadError):
+            return _made_here(command, style, destination)
+    return _download(style, style.address, destination)
+
+
+def _made_here(command: list[str], style: Style, destination: Path) -> str:
+    """Runs a program that puts a package's file into its working folder."""
+    program, name = Path(command[0]).name, " ".join(command[1:3])
     with tempfile.TemporaryDirectory() as folder:
-        command = [npm, "pack", wanted, "--ignore-scripts", "--loglevel=error"]
         try:
             done = subprocess.run(
-                [*command, "--pack-destination", folder],
+                command,
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -135,20 +152,20 @@ def _npm_pack(npm: str, style: Style, destination: Path) -> str:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise DownloadError(
-                f"npm pack {wanted} did not work ({error}). {_instead(style)}"
+                f"{program} {name} did not work ({error}). {_instead(style)}"
             ) from error
-        packed = [*Path(folder).glob("*.tgz")]
+        packed = [*Path(folder).glob("*" + Path(style.file_name).suffix)]
         if done.returncode or len(packed) != 1:
             said = [line for line in done.stderr.splitlines() if line.strip()]
             # npm's last lines only say where its log is.
             told = [line for line in said if "log of this run" not in line]
             why = " ".join(line.removeprefix("npm error ") for line in told[:3])
             raise DownloadError(
-                f"npm pack {wanted} failed ({why or f'code {done.returncode}'}): check "
-                f"the network and npm's configuration. {_instead(style)}"
+                f"{program} {name} failed ({why or f'code {done.returncode}'}): check "
+                f"the network and {program}'s configuration. {_instead(style)}"
             )
         shutil.move(packed[0], destination)
-    return wanted
+    return command[2]
 
 
 def _made_by(style: Style) -> str:
