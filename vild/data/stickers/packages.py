@@ -3,12 +3,10 @@
 Where from, in this order: what the environment variable `VILD_STICKERS_SOURCE` names,
 a folder of package files or the address of a registry; else the `npm` command, with
 its own configuration, if there is one; else the registry that npm is configured for,
-over http(s). Photos are a package of Debian: from that folder; else by `apt-get`, if
-there is one and it has that version; else from Debian's archive of all versions.
+over http(s). Photos are a package of Debian: from that folder, else by `apt-get`.
 """
 
 import base64
-import contextlib
 import hashlib
 import os
 import re
@@ -86,14 +84,11 @@ def _fetch(style: Style, destination: Path) -> str:
     if source and "://" not in source:
         return _copy(style, Path(source).expanduser(), destination)
     if style.form == "stamps":
-        return _debian(style, destination)
+        return _apt_download(style, destination)
     npm = None if source else shutil.which("npm")
     if npm is not None:
         return _npm_pack(npm, style, destination)
-    return _download(style, _address(style, source or _registry(style)), destination)
-
-
-def _download(style: Style, address: str, destination: Path) -> str:
+    address = _address(style, source or _registry(style))
     try:
         fetch(address, destination)
     except DownloadError as error:
@@ -126,14 +121,15 @@ def _npm_pack(npm: str, style: Style, destination: Path) -> str:
     return _made_here(command, style, destination)
 
 
-def _debian(style: Style, destination: Path) -> str:
+def _apt_download(style: Style, destination: Path) -> str:
     apt = shutil.which("apt-get")
-    if apt is not None:
-        command = [apt, "download", f"{style.package}={style.version}"]
-        # Another release of the system has another version, or none.
-        with contextlib.suppress(DownloadError):
-            return _made_here(command, style, destination)
-    return _download(style, style.address, destination)
+    if apt is None:
+        raise DownloadError(
+            f"{style.package} is a package of Debian, which apt-get fetches, and that "
+            f"is not installed. {_instead(style)}"
+        )
+    command = [apt, "download", f"{style.package}={style.version}"]
+    return _made_here(command, style, destination)
 
 
 def _made_here(command: list[str], style: Style, destination: Path) -> str:
@@ -175,8 +171,7 @@ def _made_by(style: Style) -> str:
 
 
 def _instead(style: Style) -> str:
-    # Debian's archive drops what is superseded.
-    kept = ", which snapshot.debian.org keeps," if style.form == "stamps" else ""
+    kept = ", of Debian's archive," if style.form == "stamps" else ""
     return (
         f"Or put {style.file_name}{kept} into a folder and name that by the "
         f"environment variable {SOURCE}."

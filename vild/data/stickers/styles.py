@@ -23,7 +23,6 @@ class Style:
         form: `iconify`: a json of SVG bodies; `webp`: a file for each picture;
             `stamps`: those of Tux Paint.
         other_names: whether pictures go by Mozilla's names.
-        address: of the package's file, for where the packages' own program has none.
         wrong: codes under which the set draws something else; they are not used.
     """
 
@@ -37,7 +36,6 @@ class Style:
     source: str
     form: str = "iconify"
     other_names: bool = False
-    address: str = ""
     wrong: frozenset[str] = frozenset()
 
     @property
@@ -176,9 +174,6 @@ STYLES = (
         "Bill Kendrick (Tux Paint, with its contributors)",
         "https://tuxpaint.org",
         form="stamps",
-        # That archive keeps every file for good, by its SHA-1.
-        address="https://snapshot.debian.org/file/"
-        "86ff15e81cc37ba8d1ea628a17d4a111d6140a42",
     ),
 )
 """All styles. The two of Fluent are one artwork, flat and rendered: both are held out,
