@@ -70,8 +70,8 @@ rows+=(crops text+crops)
 python benchmarks/stickers_study.py "${knowing[@]}" --rows "${rows[@]}" \
   --measure "${splits[@]}"
 python benchmarks/stickers_study.py "${knowing[@]}" --rows text vild ensemble crops --time
-python benchmarks/stickers_compare.py --out "$out/knowing" --rows text vild ensemble \
-  --splits "${splits[@]}"
+python benchmarks/stickers_compare.py --out "$out/knowing" \
+  --rows crops text+crops text vild ensemble --splits "${splits[@]}"
 if vild data stickers --splits test-photos; then
   python benchmarks/stickers_study.py "${knowing[@]}" --rows text vild ensemble crops \
     --measure test-photos:300
