@@ -88,6 +88,33 @@ def detector(dtype: str = "float32", **settings: Any) -> Any:
     return vild.Detector(model, words, score_threshold=0.0, dtype=dtype, **settings)
 
 
+def with_ends(value: Any, sign: str = "") -> str:
+    """An `Interval` in per cent: 1.2 (0.8 to 1.6).
+
+    Args:
+        value: of `vild.evaluation.bootstrap`.
+        sign: `+` shows that of positive numbers too.
+    """
+    middle, low, high = (
+        f"{100 * number:{sign}.1f}" for number in (value.value, value.low, value.high)
+    )
+    return f"{middle} ({low} to {high})"
+
+
+def box_cells(found: Any, samples: int = 300) -> str:
+    """Box AP50 of base and novel classes and box AP, as cells of a Markdown table.
+
+    Args:
+        found: an `Evaluation`.
+        samples: of the bootstrap over images.
+    """
+    from vild.evaluation.bootstrap import intervals
+
+    ranges = intervals(found.scored["bbox"], found.protocol, samples)
+    names = ("AP50_base", "AP50_novel", "AP")
+    return " | ".join(with_ends(ranges[name]) for name in names)
+
+
 def heading(title: str) -> None:
     """Says what is measured, on what."""
     from vild.backends import keras

@@ -330,8 +330,9 @@ def main() -> None:
             weights = {k: v.astype(np.float16) for k, v in weights.items()}
             with replacing(WEIGHTS) as temporary, temporary.open("wb") as file:
                 np.savez_compressed(file, **weights)
-            shutil.rmtree(options.work / "all" / "epochs")
     measure(table, weights, options.leave_out)
+    if not options.measure:  # all is done, so the next run begins anew
+        shutil.rmtree(options.work / (options.leave_out or "all") / "epochs")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ classes and of the others, with 95 % intervals by bootstrap over scenes.
 
 import argparse
 
+from common import box_cells
+
 import vild
 from vild.data.stickers import Stickers
 from vild.evaluation import evaluate_detector
-from vild.evaluation.bootstrap import intervals
 
-SAMPLES = 300  # of the bootstrap
 WAYS = {
     "name": ("name", False),
     "name and synonyms": ("name", True),
@@ -40,12 +40,7 @@ def main() -> None:
         ]
         words = detector.vocabulary(names, base, templates)
         found, _ = evaluate_detector(detector, scenes, vocabulary=words, masks=False)
-        ranges = intervals(found.scored["bbox"], found.protocol, SAMPLES)
-        cells = [
-            f"{100 * i.value:.1f} ({100 * i.low:.1f} to {100 * i.high:.1f})"
-            for i in (ranges[name] for name in ("AP50_base", "AP50_novel", "AP"))
-        ]
-        print(f"| {way} | {' | '.join(cells)} |", flush=True)
+        print(f"| {way} | {box_cells(found)} |", flush=True)
 
 
 if __name__ == "__main__":

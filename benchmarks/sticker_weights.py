@@ -13,16 +13,16 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from common import box_cells
+
 import vild
 from vild.backends import keras
 from vild.data.stickers import Stickers
 from vild.evaluation import evaluate_detector
-from vild.evaluation.bootstrap import intervals
 from vild.matching import whole
 from vild.ops import streaming
 
 ops = keras.ops
-SAMPLES = 300  # of the bootstrap
 # Products of novel classes, of which scores are the third root.
 RULES: dict[str, Callable[[Any, Any], Any]] = {
     "p^1/3 q^2/3, as released": lambda p, q: p * q * q,
@@ -59,12 +59,7 @@ def main() -> None:
         whole._candidates.cache_clear()  # programs compiled with the last rule
         # So many names are compared at once, or "all p" would be of a part of them.
         found, _ = evaluate_detector(detector, Stickers(options.split), masks=False)
-        ranges = intervals(found.scored["bbox"], found.protocol, SAMPLES)
-        cells = [
-            f"{100 * i.value:.1f} ({100 * i.low:.1f} to {100 * i.high:.1f})"
-            for i in (ranges[n] for n in ("AP50_base", "AP50_novel", "AP"))
-        ]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        print(f"| {name} | {box_cells(found)} |", flush=True)
 
 
 if __name__ == "__main__":

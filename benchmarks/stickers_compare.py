@@ -11,6 +11,7 @@ import argparse
 from itertools import combinations
 from pathlib import Path
 
+from common import with_ends
 from stickers_study import plain
 
 from vild.data.stickers import Stickers
@@ -41,10 +42,7 @@ def main() -> None:
         }
         for first, second in combinations(options.rows, 2):
             made = compare(found[first], found[second], samples=SAMPLES)["segm"]
-            cells = [
-                f"{100 * i.value:+.1f} ({100 * i.low:+.1f} to {100 * i.high:+.1f})"
-                for i in (made.differences[name] for name in SHOWN)
-            ]
+            cells = [with_ends(made.differences[name], "+") for name in SHOWN]
             print(f"| {split} | {first}, {second} | {' | '.join(cells)} |", flush=True)
 
 

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from common import with_ends
 from stickers_study import SHOWN, per_cent, plain
 
 from vild.evaluation.bootstrap import Interval
@@ -56,10 +57,7 @@ def table(found: dict[str, dict[str, Any]]) -> list[str]:
         cells = []
         for kind, name in SHOWN:
             ends = interval(made, kind, name) if name.startswith("AP50") else None
-            cell = per_cent(made[kind][name])
-            if ends is not None:
-                cell += f" ({per_cent(ends.low)} to {per_cent(ends.high)})"
-            cells.append(cell)
+            cells.append(with_ends(ends) if ends else per_cent(made[kind][name]))
         base, novel = made["bbox"]["AP_base"], made["bbox"]["AP_novel"]
         cells.append(f"{novel / base:.2f}" if base > 0 and novel >= 0 else "-")
         lines.append(f"| {ROWS[row]} | {' | '.join(cells)} |")

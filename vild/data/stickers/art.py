@@ -191,7 +191,7 @@ def opened(path: Path) -> Art:
 
 
 def _wanted(style: Style) -> list[Drawn]:
-    photos = style.form == "stamps"
+    photos = style.part == "photos"
     shown = (c.photos if photos else c.pictures for c in concepts())
     pictures = [picture for some in shown for picture in some]
     return [picture for picture in pictures if picture.code not in style.wrong]

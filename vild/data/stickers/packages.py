@@ -134,7 +134,7 @@ def _apt_download(style: Style, destination: Path) -> str:
 
 def _made_here(command: list[str], style: Style, destination: Path) -> str:
     """Runs a program that puts a package's file into its working folder."""
-    program, name = Path(command[0]).name, " ".join(command[1:3])
+    program, name = Path(command[0]).stem, " ".join(command[1:3])
     with tempfile.TemporaryDirectory() as folder:
         try:
             done = subprocess.run(
